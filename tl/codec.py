@@ -1,0 +1,118 @@
+"""The one seam through which everything is encoded and decoded.
+
+Two codecs stand behind it: the straight-line code that was generated for each class, which only ever says
+"here is the result" or gives up, and the reference codec (`tl.wire`), which decides everything else and
+explains it.  A compiled codec would be a third; nothing outside this module would know.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tl.errors import DecodeError, EncodeError, LimitExceeded, TrailingBytes
+from tl.objects import MAX_ENCODE_DEPTH, AnyObject
+from tl.wire import DEFAULT_LIMITS, Limits, Reader, WireType, Writer
+
+if TYPE_CHECKING:
+    from tl.registry import Registry
+    from tl.runtime import R, TLFunction, TLObject
+
+__all__ = ["decode", "decode_prefix", "decode_result", "encode", "reference_decode", "reference_encode"]
+
+
+def encode(value: TLObject) -> bytes:
+    """The boxed encoding of an object; raise EncodeError, naming the field, where a value does not fit."""
+    try:
+        return value._encode()
+    except Exception:  # noqa: S110 - whatever it was, the reference codec says it better
+        pass
+    return reference_encode(value)
+
+
+def reference_encode(value: TLObject) -> bytes:
+    """`encode` by the reference codec alone."""
+    try:
+        return AnyObject("Object", value.SCHEMA).write(value, Writer(MAX_ENCODE_DEPTH))
+    except RecursionError:
+        raise EncodeError("objects are nested deeper than the interpreter allows") from None
+
+
+def decode(
+    schema: Registry,
+    data: bytes | bytearray | memoryview,
+    as_type: object = None,
+    *,
+    canonical: bool = True,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Any:
+    """The value that `data` is the whole boxed encoding of.
+
+    `as_type` says what it has to be: a class, a union of classes (``api.auth.TypeSentCode``), the text of a
+    TL type (``"Vector<User>"``), or None for any combinator of `schema`.  With ``canonical=False`` long
+    length forms and non-zero padding are let through.  Raise DecodeError, with offset and path.
+    """
+    if type(data) is not bytes:
+        data = bytes(data)
+    try:
+        value, position = schema.requested_readers(as_type)[data[:4]](data, 4, limits.depth)
+        if position == len(data):
+            return value
+    except Exception:  # noqa: S110 - whatever it was, the reference codec says it better
+        pass
+    return reference_decode(schema, data, as_type, canonical=canonical, limits=limits)
+
+
+def reference_decode(
+    schema: Registry,
+    data: bytes,
+    as_type: object = None,
+    *,
+    canonical: bool = True,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Any:
+    """`decode` by the reference codec alone."""
+    reader = Reader(data, canonical=canonical, limits=limits)
+    value = _read(schema.wire_type(as_type), reader)
+    if reader.left:
+        raise TrailingBytes(
+            f"{reader.left} bytes are left over", offset=reader.pos, got=reader.left, expected=0
+        )
+    return value
+
+
+def decode_prefix(
+    schema: Registry, data: bytes, as_type: object = None, *, limits: Limits = DEFAULT_LIMITS
+) -> tuple[Any, int]:
+    """The value at the start of `data`, and how many bytes it takes; what follows is the caller's."""
+    reader = Reader(data, limits=limits)
+    return _read(schema.wire_type(as_type), reader), reader.pos
+
+
+def _read(kind: WireType, reader: Reader) -> Any:
+    try:
+        return kind.read(reader)
+    except RecursionError:
+        raise LimitExceeded(
+            "objects are nested deeper than the interpreter allows", offset=reader.pos, path=str(reader)
+        ) from None
+
+
+def decode_result(
+    request: TLFunction[R],
+    data: bytes | bytearray | memoryview,
+    *,
+    canonical: bool = True,
+    limits: Limits = DEFAULT_LIMITS,
+) -> R:
+    """The answer to `request` that `data` encodes; raise DecodeError where it is not of its result type."""
+    function: Any = request
+    while function.RESULT == "!X":  # invokeWithLayer and its like: the result is that of the inner request
+        function = next(
+            getattr(function, field.name)
+            for field in type(function).FIELDS
+            if isinstance(field.type, AnyObject) and field.type.name != "Object"
+        )
+        if not hasattr(function, "RESULT"):
+            raise DecodeError(f"the result type of {request.TL_NAME} is open", offset=0)
+    result: R = decode(function.SCHEMA, data, function.RESULT, canonical=canonical, limits=limits)
+    return result

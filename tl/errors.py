@@ -1,0 +1,124 @@
+"""Everything `tl` raises, in one tree.
+
+Three things can be wrong: the schema's text (`SchemaError`), a value that is to be encoded
+(`EncodeError`), or bytes that are to be decoded (`DecodeError` and its subclasses).  Each says what was
+got, what was expected, and where: line and column in a schema, path and field in a value, byte offset and
+path in an encoding.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DecodeError",
+    "EncodeError",
+    "InvalidCount",
+    "InvalidUtf8",
+    "LimitExceeded",
+    "MissingField",
+    "NonCanonical",
+    "SchemaError",
+    "TLError",
+    "TrailingBytes",
+    "UnexpectedConstructor",
+    "UnexpectedEnd",
+]
+
+
+class TLError(Exception):
+    """Base of every error of this package."""
+
+
+class SchemaError(TLError):
+    """A schema that can't be read or doesn't hold together.
+
+    `line` and `column` count from 1; `text` is the source line, or "" where the error is not of one line.
+    `errors` lists every error found, this one first.
+    """
+
+    def __init__(self, message: str, *, line: int = 0, column: int = 0, text: str = "") -> None:
+        self.message = message
+        self.line = line
+        self.column = column
+        self.text = text
+        self.errors: list[SchemaError] = [self]
+        super().__init__(message)
+
+    @classmethod
+    def of(cls, errors: list[SchemaError]) -> SchemaError:
+        """The first of `errors`, carrying them all."""
+        first = errors[0]
+        first.errors = list(errors)
+        return first
+
+    def describe(self) -> str:
+        """This error alone: ``line:column: message``, then the line with a caret below the place."""
+        if not self.line:
+            return self.message
+        place = f"{self.line}:{self.column}: {self.message}"
+        if not self.text:
+            return place
+        start = max(0, self.column - 81)
+        shown = self.text[start : start + 160].replace("\t", " ")
+        return f"{place}\n    {shown}\n    {' ' * (self.column - 1 - start)}^"
+
+    def __str__(self) -> str:
+        return "\n".join(error.describe() for error in self.errors)
+
+
+class EncodeError(TLError, ValueError):
+    """A value does not fit its TL type; `path` says which, such as ``settings.logout_tokens[0]``."""
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        self.message = message
+        self.path = path
+        super().__init__(f"{path}: {message}" if path else message)
+
+
+class MissingField(EncodeError, TypeError):
+    """An object was built, or is to be encoded, without a field that its combinator requires."""
+
+
+class DecodeError(TLError, ValueError):
+    """The bytes are not an encoding of what was asked for.
+
+    `offset` is the byte at which the offending value starts, counted from the start of the data; `path` is
+    the field that was being read, such as ``users[2].status.was_online`` (empty at the top).
+    """
+
+    def __init__(
+        self, message: str, *, offset: int, path: str = "", got: object = None, expected: object = None
+    ) -> None:
+        self.message = message
+        self.offset = offset
+        self.path = path
+        self.got = got
+        self.expected = expected
+        super().__init__(f"{message} (offset {offset}{f', {path}' if path else ''})")
+
+
+class UnexpectedEnd(DecodeError):
+    """The data ends inside a value; `expected` and `got` count the bytes needed and left."""
+
+
+class UnexpectedConstructor(DecodeError):
+    """A constructor id that is unknown, or not one of the expected type; `got` is the id as an int."""
+
+
+class InvalidCount(UnexpectedEnd):
+    """A vector's count is negative, or greater than the bytes that are left can hold."""
+
+
+class InvalidUtf8(DecodeError):
+    """A `string` that is not UTF-8 (overlong forms and surrogates included)."""
+
+
+class NonCanonical(DecodeError):
+    """Bytes that no encoder may write: a long length form for a short string, padding that is not zero."""
+
+
+class TrailingBytes(DecodeError):
+    """Bytes are left over after the value; `got` counts them."""
+
+
+class LimitExceeded(DecodeError):
+    """The value is deeper or larger than the limits allow."""

@@ -1,0 +1,160 @@
+"""The wire format, exactly: the frame in which every TL type is an object that reads and writes itself.
+
+The types are in `tl.primitives` and `tl.objects`.  Together they are the reference codec: driven by tables
+(`tl.fields`), it checks everything and knows at each moment where it is, so its errors carry offset and
+path.  Generated code is faster because it does none of that; when generated code meets anything odd it gives
+up, and this codec says what was wrong.
+
+Source: core.telegram.org/mtproto/serialize.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tl.errors import DecodeError, EncodeError, UnexpectedConstructor, UnexpectedEnd
+
+__all__ = [
+    "BOOL_FALSE",
+    "BOOL_TRUE",
+    "DEFAULT_LIMITS",
+    "VECTOR_ID",
+    "Limits",
+    "Place",
+    "Reader",
+    "WireType",
+    "Writer",
+    "type_name",
+]
+
+VECTOR_ID = b"\x15\xc4\xb5\x1c"
+BOOL_TRUE = b"\xb5\x75\x72\x99"
+BOOL_FALSE = b"\x37\x97\x79\xbc"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a decoder takes before it raises LimitExceeded.
+
+    `depth`: how many objects that hold other objects may be nested in each other.
+    `empty_elements`: the longest vector whose elements take no bytes (nothing else bounds its count).
+    """
+
+    depth: int = 64
+    empty_elements: int = 1024
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class Place:
+    """Where a codec is: the path of fields and indexes, built as it goes down."""
+
+    __slots__ = ("depth", "path")
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.path: list[str] = []
+
+    def __str__(self) -> str:
+        return "".join(f".{part}" if part[0] != "[" else part for part in self.path).lstrip(".")
+
+
+class Reader(Place):
+    """A position in `data`, with the rules it is read by."""
+
+    __slots__ = ("canonical", "data", "limits", "pos")
+
+    def __init__(self, data: bytes, *, canonical: bool = True, limits: Limits = DEFAULT_LIMITS) -> None:
+        super().__init__(limits.depth)
+        self.data = data
+        self.pos = 0
+        self.canonical = canonical
+        self.limits = limits
+
+    @property
+    def left(self) -> int:
+        """How many bytes there are still to read."""
+        return len(self.data) - self.pos
+
+    def fail(
+        self,
+        error: type[DecodeError],
+        message: str,
+        *,
+        offset: int | None = None,
+        got: object = None,
+        expected: object = None,
+    ) -> DecodeError:
+        """An error of class `error`, here or at `offset`."""
+        return error(
+            message,
+            offset=self.pos if offset is None else offset,
+            path=str(self),
+            got=got,
+            expected=expected,
+        )
+
+    def take(self, size: int, what: str) -> bytes:
+        """The next `size` bytes; raise UnexpectedEnd where there are fewer."""
+        if self.left < size:
+            raise self.fail(
+                UnexpectedEnd,
+                f"{what} takes {size} bytes, {self.left} are left",
+                got=self.left,
+                expected=size,
+            )
+        self.pos += size
+        return self.data[self.pos - size : self.pos]
+
+    def constructor_id(self, what: str) -> bytes:
+        """The four bytes of a constructor id, as they are on the wire."""
+        return self.take(4, f"the constructor id of {what}")
+
+    def unexpected_constructor(self, got: bytes, expected: str, note: str = "") -> DecodeError:
+        """The error for the id just read."""
+        number = int.from_bytes(got, "little")
+        return self.fail(
+            UnexpectedConstructor,
+            f"got constructor 0x{number:08x}{note}, expected {expected}",
+            offset=self.pos - 4,
+            got=number,
+            expected=expected,
+        )
+
+
+class Writer(Place):
+    """A path, for the errors of values that don't fit."""
+
+    __slots__ = ()
+
+    def fail(self, message: str) -> EncodeError:
+        """An error at the present path."""
+        return EncodeError(message, path=str(self))
+
+
+def type_name(value: object) -> str:
+    """How errors name what they got: the type, and the value where it is short."""
+    shown = repr(value)
+    return type(value).__name__ if len(shown) > 40 else f"{type(value).__name__} {shown}"
+
+
+class WireType:
+    """A TL type: `name` as TL spells it, `size` the least number of bytes a value takes."""
+
+    __slots__ = ("name", "size")
+
+    def __init__(self, name: str, size: int) -> None:
+        self.name = name
+        self.size = size
+
+    def read(self, reader: Reader) -> object:
+        """The value at the reader's position; raise DecodeError where there is none."""
+        raise NotImplementedError
+
+    def write(self, value: object, writer: Writer) -> bytes:
+        """The encoding of `value`; raise EncodeError where it is not one of this type."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"

@@ -1,0 +1,58 @@
+"""MTProto 2.0, low level: client and server, without I/O at the core, with asyncio on top.
+
+    async with mtproto.connect(host, port, keys=[key]) as client:
+        sent = await client.invoke(api.account.SendVerifyPhoneCode(...))
+
+`mtproto.api` and `mtproto.service` hold the generated classes of the two schemas, `mtproto.connection` the
+sans-IO connections of both sides, `mtproto.testing` the loopback server.
+"""
+
+from __future__ import annotations
+
+from mtproto import api, service, testing
+from mtproto.client import Client, connect
+from mtproto.connection import ClientConnection, ServerConnection, ServerState
+from mtproto.crypto.auth_key import AuthKey
+from mtproto.crypto.rsa import PrivateKey, PublicKey
+from mtproto.errors import (
+    AuthKeyLost,
+    ConnectionClosed,
+    FramingError,
+    HandshakeFailed,
+    LocalProtocolError,
+    MTProtoError,
+    RemoteProtocolError,
+    RequestTimeout,
+    RpcError,
+    TransportCodeReceived,
+)
+from mtproto.session import BadMessage
+from mtproto.side import Side
+from tl import __version__
+
+__all__ = [
+    "AuthKey",
+    "AuthKeyLost",
+    "BadMessage",
+    "Client",
+    "ClientConnection",
+    "ConnectionClosed",
+    "FramingError",
+    "HandshakeFailed",
+    "LocalProtocolError",
+    "MTProtoError",
+    "PrivateKey",
+    "PublicKey",
+    "RemoteProtocolError",
+    "RequestTimeout",
+    "RpcError",
+    "ServerConnection",
+    "ServerState",
+    "Side",
+    "TransportCodeReceived",
+    "__version__",
+    "api",
+    "connect",
+    "service",
+    "testing",
+]

@@ -11,6 +11,8 @@ The promise of every sans-IO object in this package: whatever bytes arrive, it g
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 __all__ = [
     "AuthKeyLost",
     "ConnectionClosed",
@@ -75,7 +77,7 @@ class TransportCodeReceived(MTProtoError):
     Source: core.telegram.org/mtproto/mtproto-transports#transport-errors
     """
 
-    MEANINGS = {
+    MEANINGS: ClassVar[dict[int, str]] = {
         -403: "forbidden",
         -404: "auth key not found, or a wrong query in the key exchange",
         -429: "transport flood: too many connections or messages",
@@ -99,7 +101,7 @@ class AuthKeyLost(TransportCodeReceived):
 
 
 class RpcError(MTProtoError):
-    """The server's answer to a request is rpc_error: `code` such as 400, `message` such as PHONE_NUMBER_INVALID.
+    """The server answered a request with rpc_error: `code` such as 400, `message` PHONE_NUMBER_INVALID.
 
     Source: core.telegram.org/api/errors
     """

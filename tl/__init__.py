@@ -7,7 +7,7 @@ The classes that the generator writes are used by themselves: ``bytes(obj)`` enc
 ``decode`` reads.  This package knows nothing of MTProto and needs the standard library only.
 """
 
-from tl.codec import decode, decode_prefix, decode_result, encode
+from tl.codec import decode, decode_prefix, decode_result, encode, encode_result
 from tl.errors import (
     DecodeError,
     EncodeError,
@@ -48,6 +48,7 @@ __all__ = [
     "decode_prefix",
     "decode_result",
     "encode",
+    "encode_result",
 ]
 
 __version__ = "0.1.0"

@@ -11,13 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from tl.errors import DecodeError, EncodeError, LimitExceeded, TrailingBytes
 from tl.objects import MAX_ENCODE_DEPTH, AnyObject
-from tl.wire import DEFAULT_LIMITS, Limits, Reader, WireType, Writer
+from tl.wire import DEFAULT_LIMITS, Limits, Reader, WireType, Writer, type_name
 
 if TYPE_CHECKING:
     from tl.registry import Registry
     from tl.runtime import R, TLFunction, TLObject
 
-__all__ = ["decode", "decode_prefix", "decode_result", "encode", "reference_decode", "reference_encode"]
+__all__ = [
+    "decode",
+    "decode_prefix",
+    "decode_result",
+    "encode",
+    "encode_result",
+    "reference_decode",
+    "reference_encode",
+]
 
 
 def encode(value: TLObject) -> bytes:
@@ -31,6 +39,8 @@ def encode(value: TLObject) -> bytes:
 
 def reference_encode(value: TLObject) -> bytes:
     """`encode` by the reference codec alone."""
+    if not hasattr(type(value), "SCHEMA"):
+        raise EncodeError(f"got {type_name(value)}, expected a TL object")
     try:
         return AnyObject("Object", value.SCHEMA).write(value, Writer(MAX_ENCODE_DEPTH))
     except RecursionError:
@@ -52,7 +62,7 @@ def decode(
     length forms and non-zero padding are let through.  Raise DecodeError, with offset and path.
     """
     if type(data) is not bytes:
-        data = bytes(data)
+        data = bytes(memoryview(data))  # `bytes` alone would make zeros of a number
     try:
         value, position = schema.requested_readers(as_type)[data[:4]](data, 4, limits.depth)
         if position == len(data):
@@ -97,6 +107,31 @@ def _read(kind: WireType, reader: Reader) -> Any:
         ) from None
 
 
+def _answered_function(request: Any) -> Any | None:
+    """The request whose result type counts, that inside invokeWithLayer and its like; None if it is open."""
+    function = request
+    for _ in range(MAX_ENCODE_DEPTH):
+        if getattr(function, "RESULT", "!X") != "!X":
+            return function
+        inner = [getattr(function, f.name) for f in type(function).FIELDS if f.type.name.startswith("!")]
+        if not inner or not hasattr(inner[0], "RESULT"):
+            return None
+        function = inner[0]
+    return None
+
+
+def encode_result(request: TLFunction[Any], value: object) -> bytes:
+    """The boxed encoding of `value` as the answer to `request`; raise EncodeError where it is not one."""
+    function = _answered_function(request)
+    if function is None:
+        raise EncodeError(f"the result type of {request.TL_NAME} is open")
+    kind: WireType = function.SCHEMA.wire_type(function.RESULT)
+    try:
+        return kind.write(value, Writer(MAX_ENCODE_DEPTH))
+    except RecursionError:
+        raise EncodeError("objects are nested deeper than the interpreter allows") from None
+
+
 def decode_result(
     request: TLFunction[R],
     data: bytes | bytearray | memoryview,
@@ -105,14 +140,8 @@ def decode_result(
     limits: Limits = DEFAULT_LIMITS,
 ) -> R:
     """The answer to `request` that `data` encodes; raise DecodeError where it is not of its result type."""
-    function: Any = request
-    while function.RESULT == "!X":  # invokeWithLayer and its like: the result is that of the inner request
-        function = next(
-            getattr(function, field.name)
-            for field in type(function).FIELDS
-            if isinstance(field.type, AnyObject) and field.type.name != "Object"
-        )
-        if not hasattr(function, "RESULT"):
-            raise DecodeError(f"the result type of {request.TL_NAME} is open", offset=0)
+    function = _answered_function(request)
+    if function is None:
+        raise DecodeError(f"the result type of {request.TL_NAME} is open", offset=0)
     result: R = decode(function.SCHEMA, data, function.RESULT, canonical=canonical, limits=limits)
     return result

@@ -20,7 +20,7 @@ from tl.straight import straight_read, straight_write
 __all__ = ["class_source", "union_source"]
 
 _WIDTH = 106
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _PYTHON_TYPES = {
     "#": "int",
     "int": "int",
@@ -116,7 +116,7 @@ def _string(text: str) -> str:
     """A string literal, over several lines where it is long."""
     if len(text) <= _WIDTH - 10:
         return f'"{text}"'
-    parts = textwrap.wrap(text, _WIDTH - 10, break_long_words=True, break_on_hyphens=False)
+    parts = textwrap.wrap(text, _WIDTH - 10, break_long_words=False, break_on_hyphens=False)
     body = "\n".join(f'        "{part} "' for part in parts[:-1])
     return f'(\n{body}\n        "{parts[-1]}"\n    )'
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tl.ast import Combinator, Multiplicity, Parameter, TypeExpr, TypeRef
-from tl.errors import LimitExceeded, MissingField, SchemaError
+from tl.errors import InvalidCount, LimitExceeded, MissingField, SchemaError
 from tl.names import field_names
 from tl.objects import AnyObject, Bare, Boxed
 from tl.primitives import PRIMITIVES, Vector
@@ -171,12 +171,21 @@ class Repetition(WireType):
         count = values.get(self.count)
         return count if isinstance(count, int) else -1
 
+    def read(self, reader: Reader) -> list[object]:
+        return self.read_times(reader, self.times({}))
+
+    def write(self, value: object, writer: Writer) -> bytes:
+        return self.write_times(value, self.times({}), writer)
+
     def read_times(self, reader: Reader, times: int) -> list[object]:
         """The items, `times` times; raise DecodeError where the bytes can't hold that many."""
         limit = reader.left // self.items.size if self.items.size else reader.limits.empty_elements
         if times > limit:
             raise reader.fail(
-                LimitExceeded, f"got {times} repetitions, expected at most {limit}", got=times, expected=limit
+                InvalidCount if self.items.size else LimitExceeded,
+                f"got {times} repetitions, expected at most {limit}",
+                got=times,
+                expected=f"<= {limit}",
             )
         values = []
         for index in range(times):
@@ -207,8 +216,8 @@ class Repetition(WireType):
 def wire_type(kind: TypeExpr, schema: Registry, generics: frozenset[str] = frozenset()) -> WireType:
     """The wire type of a type expression, in `schema`; raise SchemaError where it has none."""
     if isinstance(kind, Multiplicity):
-        if kind.count is None:
-            raise SchemaError(f"a repetition without a count stands alone: {kind}")
+        if not isinstance(kind.count, int):
+            raise SchemaError(f"a repetition by a field has to be a field itself: {kind}")
         return Repetition(kind.count, _table(kind.items, schema, generics), str(kind))
     name = kind.name
     if name in PRIMITIVES and not kind.bare:
@@ -233,7 +242,8 @@ def _table(
 ) -> Table:
     if names is None:
         names = tuple(p.name or f"field{i}" for i, p in enumerate(parameters))
-    numbers = {p.name: i for i, p in enumerate(parameters) if p.type == TypeRef("#")}
+    counts = [i for i, p in enumerate(parameters) if p.type == TypeRef("#")]
+    numbers = {parameters[i].name: i for i in counts}
     known: dict[int, int] = {}
     for parameter in parameters:
         if parameter.flag:
@@ -242,12 +252,16 @@ def _table(
     fields: list[Field] = []
     for index, (name, parameter) in enumerate(zip(names, parameters, strict=True)):
         flag = (numbers[parameter.flag.field], parameter.flag.bit) if parameter.flag else None
-        expression = parameter.type
-        if isinstance(expression, Multiplicity) and not isinstance(expression.count, int):
-            counts = [i for i in numbers.values() if i < index]
-            count = numbers[expression.count] if expression.count else counts[-1]
-            expression = Multiplicity(names[count], expression.items)
-        kind: WireType = Flags(known[index]) if index in known else wire_type(expression, schema, generics)
+        kind: WireType
+        if index in known:
+            kind = Flags(known[index])
+        elif isinstance(parameter.type, Multiplicity) and not isinstance(parameter.type.count, int):
+            by = parameter.type.count
+            count = numbers[by] if by else max(i for i in counts if i < index)
+            items = _table(parameter.type.items, schema, generics)
+            kind = Repetition(names[count], items, str(parameter.type))
+        else:
+            kind = wire_type(parameter.type, schema, generics)
         fields.append(Field(name, parameter.name, kind, flag))
     return Table(fields)
 

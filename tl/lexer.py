@@ -26,7 +26,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
-_LAYER = re.compile(r"//\s*LAYER\s+(\d+)\s*$")
+_LAYER = re.compile(r"//\s*LAYER\s+([0-9]{1,9})\s*$")
 
 
 @dataclass(frozen=True, slots=True)

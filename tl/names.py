@@ -15,7 +15,11 @@ from tl.ast import Combinator
 __all__ = ["class_name", "field_names", "module_name", "union_name"]
 
 # What `tl.runtime.TLObject` uses for itself; methods of its start with an underscore, as no TL name can.
-_RESERVED = frozenset({"self", "CONSTRUCTOR_ID", "FIELDS", "RESULT", "SCHEMA", "TL", "TL_NAME"})
+_RESERVED = frozenset({"self", "CONSTRUCTOR_ID", "FIELDS", "RESULT", "SCHEMA", "TL", "TL_NAME", "TYPE"})
+# What a generated `__init__.py` calls by name, and what generated modules call the same with an underscore.
+_RESERVED_MODULES = frozenset(
+    {"annotations", "bool", "bytearray", "bytes", "memoryview", "new", "object", "root", "rt", "type"}
+)
 
 
 def _safe(name: str, taken: frozenset[str] = frozenset()) -> str:
@@ -48,4 +52,4 @@ def union_name(name: str) -> str:
 
 def module_name(namespace: str) -> str:
     """The module of a namespace: ``account``; ``a.b`` is flattened to ``a_b``; keywords get an underscore."""
-    return _safe(namespace.replace(".", "_"))
+    return _safe(namespace.replace(".", "_"), _RESERVED_MODULES)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_ENCODE_DEPTH", "AnyObject", "Bare", "Boxed", "OneOf"]
 
-MAX_ENCODE_DEPTH = 256
+MAX_ENCODE_DEPTH = 128
 """How deep objects may be nested when they are encoded: more than a decoder takes, less than Python can."""
 
 

@@ -75,7 +75,7 @@ def write_package(schema: Schema, directory: Path, name: str) -> list[str]:
     files = package_files(schema, name)
     for file, text in files.items():
         path = directory / file
-        if not path.exists() or path.read_text("utf-8") != text:
+        if _differs(path, text):
             path.write_text(text, "utf-8")
             changed.append(file)
     for path in _stale(directory, files):
@@ -87,17 +87,17 @@ def write_package(schema: Schema, directory: Path, name: str) -> list[str]:
 def check_package(schema: Schema, directory: Path, name: str) -> list[str]:
     """The names of the files in `directory` that are not what the schema gives: missing, changed, stale."""
     files = package_files(schema, name)
-    drifted = [
-        file
-        for file, text in files.items()
-        if not (directory / file).exists() or (directory / file).read_text("utf-8") != text
-    ]
+    drifted = [file for file, text in files.items() if _differs(directory / file, text)]
     return drifted + [path.name for path in _stale(directory, files)]
+
+
+def _differs(path: Path, text: str) -> bool:
+    return not path.exists() or path.read_text("utf-8", "replace") != text
 
 
 def _stale(directory: Path, files: dict[str, str]) -> Iterator[Path]:
     for path in sorted(directory.glob("*.py")):
-        if path.name not in files and path.read_text("utf-8").startswith(_MARK):
+        if path.name not in files and path.read_text("utf-8", "replace").startswith(_MARK):
             yield path
 
 
@@ -129,6 +129,7 @@ def _refuse_clashes(schema: Schema, modules: dict[str, list[Combinator]]) -> Non
         claim(module, class_name(combinator.name), f"combinator {combinator.name}")
     for name in schema.types:
         claim(module_name(name.rpartition(".")[0]), union_name(name), f"type {name}")
+        claim("the readers and writers", name.replace(".", "__"), f"type {name}")
     if errors:
         raise SchemaError.of(errors)
 
@@ -146,7 +147,10 @@ def _module(schema: Schema, namespace: str, combinators: list[Combinator], names
     types = {n: cs for n, cs in schema.types.items() if n.rpartition(".")[0] == namespace}
     classes = [class_source(schema, c) for c in combinators]
     unions = [union_source(name, constructors) for name, constructors in types.items()]
-    body = "\n\n".join(classes) + ("\n\n" + "\n".join(unions) if unions else "")
+    # A union is evaluated, so the modules of its members have to be there; their classes are, by then.
+    foreign = {c.namespace for constructors in types.values() for c in constructors} - {namespace}
+    late = [f"{_import(other)}\n" for other in sorted(foreign)]
+    body = "\n\n".join(classes) + ("\n\n" + "\n".join(late + unions) if unions else "")
     title = (
         f"The combinators of the namespace `{namespace}`."
         if namespace
@@ -158,7 +162,7 @@ def _module(schema: Schema, namespace: str, combinators: list[Combinator], names
         "",
         "from __future__ import annotations",
         "",
-        *_imports(body, namespace, namespaces, bool(unions)),
+        *_imports(body, namespaces - foreign - {namespace}, bool(unions)),
         "",
         "__all__ = [",
         *(f'    "{name}",' for name in names),
@@ -169,10 +173,8 @@ def _module(schema: Schema, namespace: str, combinators: list[Combinator], names
     return "\n".join(lines) + "\n\n\n" + body
 
 
-def _imports(body: str, namespace: str, namespaces: set[str], has_unions: bool) -> Iterator[str]:
-    others = sorted(
-        other for other in namespaces - {namespace} if f"_{module_name(other) or 'root'}." in body
-    )
+def _imports(body: str, namespaces: set[str], has_unions: bool) -> Iterator[str]:
+    others = sorted(other for other in namespaces if f"_{module_name(other) or 'root'}." in body)
     wanted = {
         "TYPE_CHECKING": bool(others),
         "Any as _Any": "_Any" in body,
@@ -187,10 +189,12 @@ def _imports(body: str, namespace: str, namespaces: set[str], has_unions: bool) 
     if others:
         yield ""
         yield "if TYPE_CHECKING:"
-        for other in others:
-            module = module_name(other) or "_root"
-            alias = f"_{module_name(other)}" if other else ""
-            yield f"    from . import {module}{f' as {alias}' if alias else ''}"
+        yield from (f"    {_import(other)}" for other in others)
+
+
+def _import(namespace: str) -> str:
+    module = module_name(namespace)
+    return f"from . import {module} as _{module}" if module else "from . import _root"
 
 
 def _helpers(schema: Schema, body: str) -> Iterator[str]:

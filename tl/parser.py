@@ -8,6 +8,8 @@ reports all that is wrong with a schema.  It resolves nothing: `tl.schema` does.
 
 from __future__ import annotations
 
+import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +23,7 @@ MAX_NESTING = 64
 """How deep type expressions may nest: a bound of this parser's, far above any real schema's."""
 
 _MAX_ERRORS = 50
+_ERROR_CODE = re.compile("[0-9]{1,9}")
 _DECLARATIONS = {"New", "Final", "Empty"}
 
 
@@ -58,7 +61,7 @@ class _Parser:
         self.source = source
         self.errors: list[SchemaError] = []
         self._tokens = tokens
-        self._ahead: list[Token] = []
+        self._ahead: deque[Token] = deque()
         self._docs: list[Token] = []
         self._depth = 0
 
@@ -77,7 +80,7 @@ class _Parser:
 
     def take(self) -> Token:
         self.peek()
-        return self._ahead.pop(0)
+        return self._ahead.popleft()
 
     def at(self, text: str, distance: int = 0) -> bool:
         token = self.peek(distance)
@@ -256,7 +259,7 @@ class _Parser:
             arguments.append(self.term())
         if not arguments:
             return head
-        if not isinstance(head, TypeRef) or head.arguments:
+        if not isinstance(head, TypeRef) or head.arguments or head.generic or head.name == "#":
             raise self.source.error("only a type's name can be applied to arguments", start)
         return TypeRef(head.name, tuple(arguments), head.bare, head.generic)
 
@@ -324,9 +327,11 @@ class _Parser:
                 raise self.source.error(f"a repetition of {token.text} is out of range", token.start)
             count = int(token.text) if token.kind == "number" else token.text
             self.expect("*", " between a repetition's count and its '['")
-        self.expect("[")
+        start = self.expect("[").start
         items = tuple(self.parameters("]"))
         self.take()
+        if not items:
+            raise self.source.error("a repetition of nothing", start)
         return Multiplicity(count, items)
 
     # Doc comments
@@ -346,7 +351,7 @@ class _Parser:
             words = rest.split(maxsplit=2 if tag == "error" else 1)
             if tag == "description":
                 description.append(rest.strip())
-            elif tag == "error" and len(words) >= 2 and words[0].isdigit():
+            elif tag == "error" and len(words) >= 2 and _ERROR_CODE.fullmatch(words[0]):
                 errors.append((int(words[0]), words[1], words[2] if len(words) > 2 else ""))
             elif tag == "param" and words:
                 parameters.append((words[0], words[1] if len(words) > 1 else ""))

@@ -34,7 +34,8 @@ class Integer(WireType):
         except TypeError:
             raise writer.fail(f"got {type_name(value)}, expected an int for {self.name}") from None
         if not self.low <= number <= self.high:
-            raise writer.fail(f"got {number}, expected {self.low}..{self.high} for {self.name}")
+            got = number if number.bit_length() < 300 else f"a number of {number.bit_length()} bits"
+            raise writer.fail(f"got {got}, expected {self.low}..{self.high} for {self.name}")
         return self.format.pack(number)
 
 
@@ -48,12 +49,12 @@ class Double(WireType):
         return value
 
     def write(self, value: object, writer: Writer) -> bytes:
-        if not isinstance(value, float | int):
-            raise writer.fail(f"got {type_name(value)}, expected a float for double")
         try:
             return struct.pack("<d", value)
-        except OverflowError:
-            raise writer.fail(f"got {type_name(value)}, too large for double") from None
+        except (struct.error, OverflowError):
+            if isinstance(value, int):
+                raise writer.fail(f"got {type_name(value)}, too large for double") from None
+            raise writer.fail(f"got {type_name(value)}, expected a float for double") from None
 
 
 class Fixed(WireType):

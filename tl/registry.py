@@ -36,7 +36,7 @@ class Registry:
             "!X": {},
             "Bool": {BOOL_TRUE: _read_true, BOOL_FALSE: _read_false},
         }
-        self._writers: dict[str, dict[type, FastWriter]] = {}
+        self._writers: dict[str, dict[type, FastWriter]] = {"Bool": {bool: _write_bool}}
         self._tables: dict[type, Table] = {}
 
     def __repr__(self) -> str:
@@ -56,8 +56,9 @@ class Registry:
             everything[key] = cls._read
         else:
             self._constructors.setdefault(cls.TYPE, []).append(cls)
-            self.readers(cls.TYPE)[key] = cls._read
-            self.writers(cls.TYPE)[cls] = cls._encode
+            if cls.TYPE != "Bool":  # built in: whatever a schema declares, its values are True and False
+                self.readers(cls.TYPE)[key] = cls._read
+                self.writers(cls.TYPE)[cls] = cls._encode
             everything.setdefault(key, cls._read)
         if is_function or cls.CONSTRUCTOR_ID not in self._by_id:
             self._by_id[cls.CONSTRUCTOR_ID] = cls
@@ -141,6 +142,10 @@ class Registry:
             readers = self.requested_readers(kind.item.name)
             return {VECTOR_ID: lambda data, pos, depth: read_boxes(data, pos, readers, depth)}
         return {}
+
+
+def _write_bool(value: bool) -> bytes:
+    return BOOL_TRUE if value else BOOL_FALSE
 
 
 def _read_true(data: bytes, position: int, depth: int) -> tuple[Any, int]:

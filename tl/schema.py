@@ -6,6 +6,7 @@ known, every flag field there and in front of what depends on it.  All that is w
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -29,7 +30,6 @@ BUILTIN_TYPES = {
     "Bool": 0,
     "true": 0,
     "Object": 0,
-    "Type": 0,
     "vector": 1,
     "Vector": 1,
 }
@@ -72,7 +72,8 @@ class Schema:
             if not combinator.is_function:
                 types[combinator.result.name].append(combinator)
         self.types = {name: tuple(constructors) for name, constructors in types.items()}
-        errors = [_located(message, line, text) for line, message in sorted(self._problems())]
+        lines = text.split("\n") if text else []
+        errors = [_located(message, line, lines) for line, message in sorted(self._problems())]
         if errors:
             raise SchemaError.of(errors)
 
@@ -153,10 +154,12 @@ class Schema:
     def _unresolved(self, combinator: Combinator) -> Iterator[str]:
         variables = {p.name for p in combinator.implicit}
         yield from self._fields(combinator.parameters, variables)
-        if combinator.is_function or combinator.result.arguments:
+        if combinator.is_function:
             yield from self._type(combinator.result, variables)
         elif combinator.result.is_bare:
             yield f"the result type {combinator.result} is not a boxed type: expected a capital letter"
+        elif combinator.result.arguments or combinator.result.name in variables:
+            yield f"the result type {combinator.result} is open: MTProto has no such constructor but vector"
 
     def _fields(self, parameters: tuple[Parameter, ...], variables: set[str]) -> Iterator[str]:
         numbers: list[str] = []
@@ -166,9 +169,12 @@ class Schema:
                 yield f"the field {parameter.name} is there twice"
             seen.add(parameter.name)
             if parameter.flag and parameter.flag.field not in numbers:
-                yield (f"{parameter.name} depends on {parameter.flag.field}, expected a '#' field before it")
+                yield (
+                    f"{parameter.name} depends on {parameter.flag.field}, "
+                    "expected a '#' field before it that is always there"
+                )
             yield from self._type(parameter.type, variables, tuple(numbers), parameter.name)
-            if parameter.type == TypeRef("#"):
+            if parameter.type == TypeRef("#") and parameter.flag is None:
                 numbers.append(parameter.name)
 
     def _type(
@@ -182,32 +188,31 @@ class Schema:
                 yield f"{where}a repetition without a count, expected a number or a '#' field before it"
             yield from self._fields(kind.items, variables)
             return
-        if kind.name in variables:
-            return
-        if kind.generic:
+        takes = BUILTIN_TYPES.get(kind.name, 0)
+        if kind.generic and kind.name not in variables:
             yield f"{where}'!{kind.name}' is no type variable of this combinator"
-        elif kind.name in BUILTIN_TYPES:
-            if len(kind.arguments) != BUILTIN_TYPES[kind.name]:
-                yield (
-                    f"{where}{kind.name} takes {BUILTIN_TYPES[kind.name]} argument(s), "
-                    f"got {len(kind.arguments)}"
-                )
+        elif len(kind.arguments) != takes:
+            yield f"{where}{kind.name} takes {takes} argument(s), got {len(kind.arguments)}"
+        elif kind.bare and (kind.name in variables or (kind.name in BUILTIN_TYPES and not takes)):
+            yield f"{where}{kind} has no bare form"
+        elif kind.name in variables or kind.name in BUILTIN_TYPES:
+            pass
         elif not self._is_known(kind):
             yield f"{where}unknown type {kind.name!r}"
         elif kind.bare and len(self.types.get(kind.name, (None,))) != 1:
             yield f"{where}%{kind.name} has {len(self.types[kind.name])} constructors, a bare type has one"
         for argument in kind.arguments:
-            yield from self._type(argument, variables, numbers, name)
+            yield from self._type(argument, variables, (), name)
 
     def _is_known(self, kind: TypeRef) -> bool:
         if kind.name in self.types:
             return True
         combinator = self.by_name.get(kind.name)
-        return combinator is not None and not combinator.is_function
+        return combinator is not None and not combinator.is_function and kind.is_bare
 
 
-def _located(message: str, line: int, text: str) -> SchemaError:
-    source = text.split("\n")[line - 1].rstrip("\r") if text and line else ""
-    name = message.partition(":")[0]
+def _located(message: str, line: int, lines: list[str]) -> SchemaError:
+    source = lines[line - 1].rstrip("\r") if lines and line else ""
+    name = re.split("[: ]", message, maxsplit=1)[0]
     column = source.find(name) + 1 if source else 0
     return SchemaError(message, line=line, column=max(column, 1), text=source)

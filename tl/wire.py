@@ -135,7 +135,10 @@ class Writer(Place):
 
 def type_name(value: object) -> str:
     """How errors name what they got: the type, and the value where it is short."""
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except Exception:  # an int of thousands of digits, an object that contains itself
+        return type(value).__name__
     return type(value).__name__ if len(shown) > 40 else f"{type(value).__name__} {shown}"
 
 

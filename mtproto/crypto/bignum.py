@@ -1,0 +1,46 @@
+"""Arithmetic on big numbers by GMP: the one module that imports gmpy2, and the place where it gets types.
+
+Numbers go in and come out as `int`; only `mpz` gives GMP's own kind, for loops that would otherwise convert
+at every step (it behaves as an int in all that such a loop does).
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import gmpy2  # type: ignore[import-untyped]
+
+__all__ = ["PRIME_TEST_ROUNDS", "gcd", "invert", "is_probable_prime", "mpz", "powmod", "powmod_secret"]
+
+PRIME_TEST_ROUNDS = 32
+"""GMP does a Baillie-PSW test for 24 of them, to which no counterexample is known, then 8 of Miller-Rabin."""
+
+
+def mpz(value: int) -> int:
+    """`value` as GMP's integer: same value, quicker in a long run of multiplications."""
+    return cast(int, gmpy2.mpz(value))
+
+
+def gcd(a: int, b: int) -> int:
+    """The greatest common divisor, 0 or more."""
+    return int(gmpy2.gcd(a, b))
+
+
+def invert(value: int, modulus: int) -> int:
+    """The inverse of `value`; raise ZeroDivisionError where there is none."""
+    return int(gmpy2.invert(value, modulus))
+
+
+def powmod(base: int, exponent: int, modulus: int) -> int:
+    """base ** exponent % modulus for public numbers: how long it takes depends on all three."""
+    return int(gmpy2.powmod(base, exponent, modulus))
+
+
+def powmod_secret(base: int, exponent: int, modulus: int) -> int:
+    """The same for a secret exponent > 0 and an odd modulus: its time does not tell the exponent."""
+    return int(gmpy2.powmod_sec(base, exponent, modulus))
+
+
+def is_probable_prime(n: int) -> bool:
+    """Whether `n`, of any size, is prime; no composite number is known that would pass."""
+    return bool(gmpy2.is_prime(n, PRIME_TEST_ROUNDS))

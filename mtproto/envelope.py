@@ -1,0 +1,166 @@
+"""Messages as transports carry them: encrypted envelopes, and the plain ones of the key exchange.
+
+    encrypted  auth_key_id 8 | msg_key 16 | AES-IGE of: salt 8 | session_id 8 | msg_id 8 | seq_no 4 | length 4
+                                                        | body | padding 12..1024
+    plain      0 8           | msg_id 8   | length 4    | body
+
+`Cipher.open` checks in the one safe order: the key's id, the ciphertext's size, then msg_key over the whole
+plaintext in constant time, and only then the fields within (security guidelines; checks C1 to C7).  Every
+refusal looks the same from outside: a RemoteProtocolError whose `reply` is what a server owes, -404.
+
+Specification: core.telegram.org/mtproto/description, core.telegram.org/mtproto/security_guidelines.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from struct import Struct
+
+from mtproto.crypto.aes import ige_decrypt, ige_encrypt
+from mtproto.crypto.auth_key import AuthKey
+from mtproto.crypto.kdf import derive, msg_key
+from mtproto.errors import LocalProtocolError, RemoteProtocolError
+from mtproto.side import Side
+
+__all__ = [
+    "MAX_PADDING",
+    "MIN_PADDING",
+    "PLAIN_AUTH_KEY_ID",
+    "UNKNOWN_AUTH_KEY",
+    "Cipher",
+    "Envelope",
+    "PlainMessage",
+    "auth_key_id_of",
+    "decode_plain",
+    "encode_plain",
+]
+
+MIN_PADDING = 12
+MAX_PADDING = 1024
+PLAIN_AUTH_KEY_ID = bytes(8)
+"""The auth_key_id of a message that is not encrypted."""
+UNKNOWN_AUTH_KEY = -404
+"""The transport error that answers every envelope that can't be opened, whatever the cause (S1)."""
+
+_HEADER = Struct("<qqqii")
+_PLAIN = Struct("<8sqi")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What an encrypted message holds: signed 64-bit salt, session_id, msg_id; seq_no; the body's TL bytes."""
+
+    salt: int
+    session_id: int
+    msg_id: int
+    seq_no: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PlainMessage:
+    """A message that is not encrypted, as in the key exchange."""
+
+    msg_id: int
+    body: bytes
+
+
+def auth_key_id_of(payload: bytes) -> bytes:
+    """The first eight bytes of a frame's payload; raise RemoteProtocolError (C1) where there are fewer."""
+    if len(payload) < 8:
+        raise _refused("a message too short for an auth_key_id", "C1", f"{len(payload)} bytes", ">= 8 bytes")
+    return payload[:8]
+
+
+def _refused(message: str, check: str, got: object, expected: object) -> RemoteProtocolError:
+    return RemoteProtocolError(message, check=check, got=got, expected=expected, reply=UNKNOWN_AUTH_KEY)
+
+
+class Cipher:
+    """Seals what one side sends and opens what it receives, with one auth_key."""
+
+    __slots__ = ("_auth_key", "_in", "_key", "_out", "key_id")
+
+    def __init__(self, auth_key: AuthKey, side: Side) -> None:
+        self._auth_key = auth_key
+        self._key = auth_key.data
+        self.key_id = auth_key.key_id
+        self._out = side.x
+        self._in = side.peer.x
+
+    def seal(
+        self,
+        envelope: Envelope,
+        rng: Callable[[int], bytes],
+        *,
+        length: int | None = None,
+        padding: bytes | None = None,
+        msg_key_: bytes | None = None,
+    ) -> bytes:
+        """The encrypted message, 24 bytes plus a multiple of 16.
+
+        `length`, `padding` and `msg_key_` are computed unless they are given: what is given is sent as it
+        is, right or wrong, as long as the plaintext can be encrypted (a multiple of 16 bytes), else
+        LocalProtocolError.
+        """
+        body = envelope.body
+        head = _HEADER.pack(
+            envelope.salt,
+            envelope.session_id,
+            envelope.msg_id,
+            envelope.seq_no,
+            len(body) if length is None else length,
+        )
+        if padding is None:
+            padding = rng(MIN_PADDING + (-(len(head) + len(body) + MIN_PADDING)) % 16)
+        plaintext = b"".join((head, body, padding))
+        if len(plaintext) % 16:
+            raise LocalProtocolError(
+                f"the plaintext has {len(plaintext)} bytes with this padding, expected a multiple of 16"
+            )
+        key = msg_key(self._key, plaintext, self._out) if msg_key_ is None else msg_key_
+        return b"".join((self.key_id, key, ige_encrypt(plaintext, *derive(self._key, key, self._out))))
+
+    def open(self, payload: bytes) -> Envelope:
+        """The envelope in `payload`; raise RemoteProtocolError where any of C1 to C7 fails.
+
+        Whose session it is, and whether its msg_id is new and timely, is for the session to check.
+        """
+        if auth_key_id_of(payload) != self.key_id:
+            raise _refused("a message under another key", "C1", payload[:8].hex(), self.key_id.hex())
+        size = len(payload) - 24
+        if size < 48 or size % 16:
+            raise _refused("encrypted data of a wrong size", "C2", f"{size} bytes", "16 * n bytes, n >= 3")
+        claimed = payload[8:24]
+        plaintext = ige_decrypt(payload[24:], *derive(self._key, claimed, self._in))
+        if not hmac.compare_digest(msg_key(self._key, plaintext, self._in), claimed):
+            raise _refused("msg_key is not that of the plaintext", "C3", claimed.hex(), None)
+        salt, session_id, msg_id, seq_no, length = _HEADER.unpack_from(plaintext)
+        if not 0 <= length <= size - _HEADER.size:
+            raise _refused("the body's length is out of range", "C5", length, f"0..{size - _HEADER.size}")
+        if length % 4:
+            raise _refused("the body's length is not a multiple of 4", "C6", length, "4 * n")
+        padding = size - _HEADER.size - length
+        if not MIN_PADDING <= padding <= MAX_PADDING:
+            raise _refused("too little or too much padding", "C7", padding, f"{MIN_PADDING}..{MAX_PADDING}")
+        body = plaintext[_HEADER.size : _HEADER.size + length]
+        return Envelope(salt, session_id, msg_id, seq_no, body)
+
+
+def encode_plain(message: PlainMessage) -> bytes:
+    """A message without encryption."""
+    return _PLAIN.pack(PLAIN_AUTH_KEY_ID, message.msg_id, len(message.body)) + message.body
+
+
+def decode_plain(payload: bytes) -> PlainMessage:
+    """The plain message that `payload` is; raise RemoteProtocolError (H13) where it is not exactly one."""
+    if len(payload) < _PLAIN.size:
+        raise _refused("a plain message too short", "H13", f"{len(payload)} bytes", f">= {_PLAIN.size} bytes")
+    key_id, msg_id, length = _PLAIN.unpack_from(payload)
+    if key_id != PLAIN_AUTH_KEY_ID:
+        raise _refused("not a plain message", "H13", key_id.hex(), PLAIN_AUTH_KEY_ID.hex())
+    if length != len(payload) - _PLAIN.size:
+        raise _refused("a plain message of a wrong length", "H13", length, len(payload) - _PLAIN.size)
+    return PlainMessage(msg_id, payload[_PLAIN.size :])

@@ -1,0 +1,7 @@
+"""Tools for testing clients and servers of MTProto, used by our own tests first."""
+
+from __future__ import annotations
+
+from mtproto.testing.server import LoopbackServer, RequestLog, serve
+
+__all__ = ["LoopbackServer", "RequestLog", "serve"]

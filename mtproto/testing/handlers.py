@@ -1,0 +1,100 @@
+"""What the loopback server answers: handlers by request class, and the default ones.
+
+A handler is a function of the decoded request, plain or async.  It returns the answer as a value of the
+function's result type, or raises `RpcError`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import tl
+from mtproto import api
+from mtproto.errors import RpcError
+
+__all__ = ["Handler", "Handlers", "default_handlers", "unwrap"]
+
+Handler = Callable[[Any], Any | Awaitable[Any]]
+Handlers = Mapping[type[tl.TLObject], Handler]
+
+_PHONE = re.compile(r"\+?[0-9]{7,15}")
+
+
+def unwrap(request: tl.TLObject) -> tl.TLObject:
+    """The request inside invokeWithLayer, initConnection and their like, in any order."""
+    wrappers = (api.InvokeWithLayer, api.InitConnection, api.InvokeWithoutUpdates, api.InvokeAfterMsg)
+    while isinstance(request, wrappers):
+        request = request.query
+    return request
+
+
+def default_handlers(
+    *,
+    phone_code_hash: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    clock: Callable[[], float],
+    rng: Callable[[int], bytes],
+) -> dict[type[tl.TLObject], Handler]:
+    """Handlers that answer as Telegram would: sending a code, and `help.getConfig`.
+
+    `phone_code_hash` is what auth.sentCode says; random where it is None.
+    """
+
+    def send_code(request: api.account.SendVerifyPhoneCode | api.auth.SendCode) -> api.auth.SentCode:
+        if not _PHONE.fullmatch(request.phone_number.replace(" ", "")):
+            raise RpcError(400, "PHONE_NUMBER_INVALID")
+        return api.auth.SentCode(
+            type=api.auth.SentCodeTypeSms(length=5),
+            phone_code_hash=rng(9).hex() if phone_code_hash is None else phone_code_hash,
+            next_type=api.auth.CodeTypeCall(),
+            timeout=60,
+        )
+
+    def config(_: api.help.GetConfig) -> api.Config:
+        return _config(int(clock()), host, port)
+
+    return {
+        api.account.SendVerifyPhoneCode: send_code,
+        api.auth.SendCode: send_code,
+        api.help.GetConfig: config,
+    }
+
+
+def _config(now: int, host: str, port: int) -> api.Config:
+    """A complete `config`, whose numbers are of the size that Telegram's are."""
+    return api.Config(
+        date=now,
+        expires=now + 3600,
+        test_mode=True,
+        this_dc=2,
+        dc_options=[api.DcOption(id=2, ip_address=host, port=port)],
+        dc_txt_domain_name="localhost",
+        chat_size_max=200,
+        megagroup_size_max=200_000,
+        forwarded_count_max=100,
+        online_update_period_ms=210_000,
+        offline_blur_timeout_ms=5_000,
+        offline_idle_timeout_ms=30_000,
+        online_cloud_timeout_ms=300_000,
+        notify_cloud_delay_ms=30_000,
+        notify_default_delay_ms=1_500,
+        push_chat_period_ms=60_000,
+        push_chat_limit=2,
+        edit_time_limit=172_800,
+        revoke_time_limit=2_147_483_647,
+        revoke_pm_time_limit=2_147_483_647,
+        rating_e_decay=2_419_200,
+        stickers_recent_limit=200,
+        channels_read_media_period=604_800,
+        call_receive_timeout_ms=20_000,
+        call_ring_timeout_ms=90_000,
+        call_connect_timeout_ms=30_000,
+        call_packet_timeout_ms=10_000,
+        me_url_prefix="https://t.me/",
+        caption_length_max=1_024,
+        message_length_max=4_096,
+        webfile_dc_id=2,
+    )

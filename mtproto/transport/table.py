@@ -1,0 +1,24 @@
+"""The table of framings: name → class.  To add one is to add its line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from mtproto.errors import LocalProtocolError
+from mtproto.side import Side
+from mtproto.transport.abridged import Abridged
+from mtproto.transport.framing import MAX_PAYLOAD, Framing
+from mtproto.transport.intermediate import Intermediate
+
+__all__ = ["FRAMINGS", "framing"]
+
+FRAMINGS: Mapping[str, type[Framing]] = MappingProxyType({f.name: f for f in (Abridged, Intermediate)})
+"""Every framing by its name; a server tells them apart by their prefixes (see `detection`)."""
+
+
+def framing(name: str, side: Side, max_payload: int = MAX_PAYLOAD) -> Framing:
+    """A new framing by its name, for one connection; LocalProtocolError if there is none of that name."""
+    if name not in FRAMINGS:
+        raise LocalProtocolError(f"no framing is called {name!r}; known are: {', '.join(FRAMINGS)}")
+    return FRAMINGS[name](side, max_payload)

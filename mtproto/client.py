@@ -227,16 +227,12 @@ class Client:
 
     # The connection
 
-    async def start(self, timeout: float | None) -> None:
-        """Begin to read, and wait until requests can be sent; `timeout` is in seconds."""
+    async def start(self) -> None:
+        """Begin to read, and wait until requests can be sent."""
         self._task = asyncio.create_task(self._run(), name="mtproto client")
         if self._connection.is_ready:
             self._set_ready(None)
-        try:
-            async with asyncio.timeout(timeout):
-                await self._ready
-        except TimeoutError:
-            raise RequestTimeout(f"the key exchange was not complete within {timeout} s") from None
+        await self._ready
 
     def _set_ready(self, agreed: KeyAgreed | None) -> None:
         if not self._ready.done():
@@ -261,6 +257,7 @@ class Client:
         except MTProtoError as error:
             failure = error
         except OSError as error:
+            self._connection.abandon()
             failure = ConnectionClosed(f"the connection broke: {error.strerror or error}")
         finally:
             self._fail(failure)
@@ -392,18 +389,20 @@ def connect(
 
     async def opening() -> Client:
         connection = ClientConnection(trusted, transport=transport, dc=dc, clock=clock, rng=rng)
-        started = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(timeout):
-                reader, writer = await asyncio.open_connection(host, port)
+                return await _open(connection)
         except TimeoutError:
-            raise RequestTimeout(f"no connection to {host}:{port} within {timeout} s") from None
+            raise RequestTimeout(f"no key agreed with {host}:{port} within {timeout} s") from None
+
+    async def _open(connection: ClientConnection) -> Client:
+        try:
+            reader, writer = await asyncio.open_connection(host, port)
         except OSError as error:
             raise ConnectionClosed(f"can't connect to {host}:{port}: {error.strerror or error}") from error
         client = Client(connection, reader, writer, api_id=api_id, clock=clock, rng=rng, tap=tap)
-        left = None if timeout is None else max(0.0, started + timeout - asyncio.get_running_loop().time())
         try:
-            await client.start(left)
+            await client.start()
         except BaseException:
             await client.close()
             raise

@@ -91,7 +91,8 @@ class _Connection(ABC, Generic[EventT]):
         events: list[EventT] = []
         try:
             for frame in self._frames(data):
-                events.extend(self._frame(frame))
+                for event in self._frame(frame):
+                    events.append(event)  # noqa: PERF402 - one by one: what came before an error is kept
             self._check_framing()
         except RemoteProtocolError as error:
             self._fail(error)
@@ -101,7 +102,7 @@ class _Connection(ABC, Generic[EventT]):
 
     def receive_eof(self) -> None:
         """The peer has closed its end; raise RemoteProtocolError if that is in the middle of a frame."""
-        self._closed = True
+        self._end()
         try:
             self._end_of_frames()
         except RemoteProtocolError as error:
@@ -112,7 +113,11 @@ class _Connection(ABC, Generic[EventT]):
         """Close from this side; what has been queued is still in `data_to_send`."""
         if not self._closed:
             self._flush()
-            self._closed = True
+            self._end()
+
+    def abandon(self) -> None:
+        """The transport broke: nothing more can be sent here, and what is queued waits for another connection."""
+        self._end()
 
     def data_to_send(self) -> bytes:
         """All bytes that are to be sent now, once; b"" if there are none."""
@@ -124,9 +129,12 @@ class _Connection(ABC, Generic[EventT]):
     def _fail(self, error: RemoteProtocolError) -> None:
         self._failure = error
         self._flush()
-        self._closed = True
+        self._end()
         if error.reply is not None:
             self._write_code(error.reply)
+
+    def _end(self) -> None:
+        self._closed = True
 
     def _write_code(self, code: int) -> None:
         """Only servers answer damage."""
@@ -241,7 +249,7 @@ class ClientConnection(_Connection[ClientEvent]):
     def _frame(self, event: FramingEvent) -> Iterator[ClientEvent]:
         match event:
             case TransportCode(code):
-                self._closed = True
+                self._end()
                 yield TransportErrorReceived(code)
             case QuickAck(token):
                 yield QuickAckReceived(token)
@@ -291,6 +299,7 @@ class ServerState:
         self.salts: dict[bytes, SaltTimetable] = {}
         self.expiry: dict[bytes, float] = {}
         self.sessions: dict[SessionId, ServerSession] = {}
+        self.carriers: dict[SessionId, ServerConnection] = {}
         self._max_sessions = max_sessions
 
     def add_key(self, auth_key: AuthKey, server_salt: int, expires_at: float | None = None) -> None:
@@ -313,7 +322,23 @@ class ServerState:
         self.salts.pop(key_id, None)
         self.expiry.pop(key_id, None)
         for session_id in [s for s in self.sessions if s.auth_key_id == key_id]:
-            del self.sessions[session_id]
+            self.forget_session(session_id)
+
+    def forget_session(self, session_id: SessionId) -> None:
+        """Forget a session; a client that goes on in it is told that it is a new one."""
+        self.sessions.pop(session_id, None)
+        carrier = self.carriers.pop(session_id, None)
+        if carrier is not None:
+            carrier.sessions.pop(session_id, None)
+
+    def carry(self, session: ServerSession, connection: ServerConnection) -> None:
+        """From now on `session` speaks through `connection`, and through no other."""
+        before = self.carriers.get(session.id)
+        if before is not connection:
+            if before is not None:
+                before.sessions.pop(session.id, None)
+            self.carriers[session.id] = connection
+            connection.sessions[session.id] = session
 
     def session(self, auth_key: AuthKey, session_id: int) -> ServerSession:
         """The session with this id, begun if there is none; the one longest unused makes room for it."""
@@ -325,7 +350,7 @@ class ServerState:
             )
         self.sessions[key] = session
         while len(self.sessions) > self._max_sessions:
-            del self.sessions[next(iter(self.sessions))]
+            self.forget_session(next(iter(self.sessions)))
         return session
 
 
@@ -399,11 +424,18 @@ class ServerConnection(_Connection[ServerEvent]):
         cipher = self._ciphers.setdefault(auth_key.key_id, Cipher(auth_key, Side.SERVER))
         envelope = cipher.open(payload)
         session = self.state.session(auth_key, envelope.session_id)
-        self.sessions[session.id] = session
+        self.state.carry(session, self)
         yield from session.receive(envelope)
         for destroyed in session.take_destroyed():
             if destroyed != session.session_id:
-                self.state.sessions.pop(SessionId(auth_key.key_id, destroyed), None)
+                self.state.forget_session(SessionId(auth_key.key_id, destroyed))
+
+    def _end(self) -> None:
+        super()._end()
+        for session_id in self.sessions:
+            if self.state.carriers.get(session_id) is self:
+                del self.state.carriers[session_id]
+        self.sessions.clear()
 
     def _write_code(self, code: int) -> None:
         if self._framing.framing is not None:

@@ -1,9 +1,9 @@
 """Everything `tl` raises, in one tree.
 
-Three things can be wrong: the schema's text (`SchemaError`), a value that is to be encoded
-(`EncodeError`), or bytes that are to be decoded (`DecodeError` and its subclasses).  Each says what was
-got, what was expected, and where: line and column in a schema, path and field in a value, byte offset and
-path in an encoding.
+Four things can be wrong: the schema's text (`SchemaError`), a value that is to be encoded
+(`EncodeError`), bytes that are to be decoded (`DecodeError` and its subclasses), or JSON that is to become
+a value (`JSONValueError`).  Each says what was got, what was expected, and where: line and column in a
+schema, path and field in a value, byte offset and path in an encoding.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ __all__ = [
     "EncodeError",
     "InvalidCount",
     "InvalidUtf8",
+    "JSONValueError",
     "LimitExceeded",
     "MissingField",
     "NonCanonical",
@@ -76,6 +77,18 @@ class EncodeError(TLError, ValueError):
 
 class MissingField(EncodeError, TypeError):
     """An object was built, or is to be encoded, without a field that its combinator requires."""
+
+
+class JSONValueError(TLError, ValueError):
+    """A JSON value is not one of the TL type that was asked for.
+
+    `path` is its place in the JSON, such as ``$.settings.logout_tokens[0].hex``; ``$`` is the whole.
+    """
+
+    def __init__(self, message: str, *, path: str = "$") -> None:
+        self.message = message
+        self.path = path
+        super().__init__(f"{path}: {message}")
 
 
 class DecodeError(TLError, ValueError):

@@ -70,9 +70,9 @@ def write_package(schema: Schema, directory: Path, name: str) -> list[str]:
     Python files there that this function once wrote, and would not write now, are removed; a Python file of
     anyone else's is left alone.
     """
+    files = package_files(schema, name)
     directory.mkdir(parents=True, exist_ok=True)
     changed = []
-    files = package_files(schema, name)
     for file, text in files.items():
         path = directory / file
         if _differs(path, text):

@@ -77,7 +77,7 @@ class TLType(type):
 
     if not TYPE_CHECKING:
 
-        def __call__(cls, *args, **fields):
+        def __call__(cls, /, *args, **fields):  # a field may be called `cls`
             try:
                 return type.__call__(cls, *args, **fields)
             except TypeError:

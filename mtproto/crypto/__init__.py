@@ -20,7 +20,7 @@ from mtproto.crypto.dh import (
     read_public,
     to_256_bytes,
 )
-from mtproto.crypto.kdf import derive, msg_key, msg_key_large, quick_ack_token, tmp_aes
+from mtproto.crypto.kdf import MessageKdf, derive, msg_key, msg_key_large, quick_ack_token, tmp_aes
 from mtproto.crypto.primes import factorize, is_prime, minimal_bytes, random_semiprime
 from mtproto.crypto.rsa import (
     DecryptedInnerData,
@@ -43,6 +43,7 @@ __all__ = [
     "TEST_KEYS",
     "AuthKey",
     "DecryptedInnerData",
+    "MessageKdf",
     "PrivateKey",
     "PublicKey",
     "RsaScheme",

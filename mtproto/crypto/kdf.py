@@ -19,7 +19,7 @@ from __future__ import annotations
 from hashlib import sha1, sha256
 from struct import Struct
 
-__all__ = ["derive", "msg_key", "msg_key_large", "quick_ack_token", "tmp_aes"]
+__all__ = ["MessageKdf", "derive", "msg_key", "msg_key_large", "quick_ack_token", "tmp_aes"]
 
 # A Struct cuts a string into its parts in half the time that slices take, and every message is cut six times.
 _AUTH_KEY_PARTS = Struct("36s 4x 36s").unpack_from
@@ -66,6 +66,37 @@ def derive(auth_key: bytes, msg_key: bytes, x: int) -> tuple[bytes, bytes]:
     a1, a2, a3 = _DIGEST_PARTS(sha256(msg_key + for_a).digest())
     b1, b2, b3 = _DIGEST_PARTS(sha256(for_b + msg_key).digest())
     return a1 + b2 + a3, b1 + a2 + b3
+
+
+class MessageKdf:
+    """`msg_key_large` and `derive` for all messages under one auth_key in one direction.
+
+    The same values, computed faster, which shows in small messages: SHA256 over the parts of auth_key that
+    come first is begun once, and copied for each message.  Raise ValueError where `auth_key` has not 256 bytes.
+    """
+
+    __slots__ = ("_after_msg_key", "_before_msg_key", "_before_plaintext")
+
+    def __init__(self, auth_key: bytes, x: int) -> None:
+        if len(auth_key) != 256:
+            raise ValueError(f"auth_key of {len(auth_key)} bytes, expected 256")
+        self._after_msg_key, before = _AUTH_KEY_PARTS(auth_key, x)
+        self._before_msg_key = sha256(before).copy
+        self._before_plaintext = sha256(auth_key[88 + x : 120 + x]).copy
+
+    def msg_key_large(self, plaintext: bytes) -> bytes:
+        """The 32 bytes from which msg_key, [8:24], and quick ack token are cut."""
+        digest = self._before_plaintext()
+        digest.update(plaintext)
+        return digest.digest()
+
+    def derive(self, msg_key: bytes) -> tuple[bytes, bytes]:
+        """The AES key and iv, 32 bytes each, of the message with this msg_key."""
+        digest = self._before_msg_key()
+        digest.update(msg_key)
+        a1, a2, a3 = _DIGEST_PARTS(sha256(msg_key + self._after_msg_key).digest())
+        b1, b2, b3 = _DIGEST_PARTS(digest.digest())
+        return a1 + b2 + a3, b1 + a2 + b3
 
 
 def tmp_aes(new_nonce: bytes, server_nonce: bytes) -> tuple[bytes, bytes]:

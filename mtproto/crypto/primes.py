@@ -52,17 +52,18 @@ def _is_strong_probable_prime(n: int, base: int, twos: int) -> bool:
     return False
 
 
-def factorize(pq: bytes) -> tuple[int, int]:
+def factorize(pq: bytes, max_steps: int = MAX_STEPS) -> tuple[int, int]:
     """The two primes p < q of `pq`, which is big-endian without leading zeros.
 
-    Raise HandshakeFailed (H2) for all that is not the product of two different odd primes below 2**63.
+    Raise HandshakeFailed (H2) for all that is not the product of two different odd primes below 2**63, and for
+    what is not factored when the round of Brent's that reaches `max_steps` is over.
     """
     n = _read_pq(pq)
-    factor = _find_factor(n)
+    factor = _find_factor(n, max_steps)
     if factor is None:
-        raise _refused("pq resists factorization", f"{n} after {MAX_STEPS} steps", "two primes")
+        raise _refused("pq resists factorization", f"{n} after {max_steps} steps", "two primes")
     p, q = sorted((factor, n // factor))
-    if p == q or not (is_prime(p) and is_prime(q)):
+    if not (is_prime(p) and is_prime(q)):  # p < q, for a square has not come as far as this
         raise _refused("pq has more than two factors", n, "the product of two different primes")
     return p, q
 
@@ -88,12 +89,12 @@ def _refused(message: str, got: object, expected: object) -> HandshakeFailed:
     return HandshakeFailed(message, check="H2", got=got, expected=expected)
 
 
-def _find_factor(n: int) -> int | None:
-    """A factor of the odd composite `n`, not necessarily prime; None when MAX_STEPS did not find one."""
+def _find_factor(n: int, steps: int) -> int | None:
+    """A factor of the odd composite `n`, not necessarily prime; None when so many steps did not find one."""
     for small in _BASES:
         if n % small == 0:
             return small
-    steps, c = MAX_STEPS, 1
+    c = 1
     while steps > 0:
         factor, taken = _walk(n, c, steps)
         if factor is not None:

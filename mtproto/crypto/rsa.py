@@ -148,10 +148,8 @@ class Sha1Padded:
     def fits(self, length: int | None) -> bool:
         """Whether the hash is that of the first `length` bytes; never for None.  It always computes one."""
         possible = length is not None and 0 <= length <= len(self.padded_data)
-        return (
-            hmac.compare_digest(sha1(self.padded_data[: length if possible else None]).digest(), self.digest)
-            & possible
-        )
+        hashed = self.padded_data[:length] if possible else self.padded_data
+        return hmac.compare_digest(sha1(hashed).digest(), self.digest) & possible
 
 
 @dataclass(frozen=True, slots=True)

@@ -356,6 +356,8 @@ HANDLERS: dict[int, Handler] = {
         (service.MsgsAllInfo, ClientSession._ignored),
         (service.MsgsStateReq, ClientSession._ignored),
         (service.MsgResendReq, ClientSession._ignored),
+        (service.DestroySessionOk, ClientSession._ignored),
+        (service.DestroySessionNone, ClientSession._ignored),
         (service.MsgCopy, ClientSession._refused),
     )
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mtproto.testing.handlers import Handler, Handlers
 from mtproto.testing.server import LoopbackServer, RequestLog, serve
 
-__all__ = ["LoopbackServer", "RequestLog", "serve"]
+__all__ = ["Handler", "Handlers", "LoopbackServer", "RequestLog", "serve"]

@@ -17,7 +17,7 @@ from mtproto.errors import RpcError
 __all__ = ["Handler", "Handlers", "default_handlers", "unwrap"]
 
 Handler = Callable[[Any], Any | Awaitable[Any]]
-Handlers = Mapping[type[tl.TLObject], Handler]
+Handlers = Mapping[Any, Handler]
 
 _PHONE = re.compile(r"\+?[0-9]{7,15}")
 

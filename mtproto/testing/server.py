@@ -136,6 +136,7 @@ class LoopbackServer:
         except RemoteProtocolError as error:
             logger.info("%s: %s", peer.name, error)
         except OSError as error:
+            peer.connection.abandon()
             logger.info("%s: the connection broke: %s", peer.name, error)
         except asyncio.CancelledError:
             pass  # the server is closing; asyncio would log a task that was cancelled
@@ -241,8 +242,9 @@ class LoopbackServer:
 
     def _flush_session(self, session: SessionId) -> None:
         """Send what a session has to say in the connection it uses now, which may be a newer one."""
+        carrier = self.state.carriers.get(session)
         for peer in self._peers:
-            if session in peer.connection.sessions:
+            if peer.connection is carrier:
                 peer.flush()
 
 

@@ -1,0 +1,11 @@
+"""The command `mtproto`: a demonstration, a test server, and single requests from the shell.
+
+    arguments   the parser, and what --help says
+    demo        the main job, each stage shown
+    serve       the loopback server until a signal
+    call        one request, JSON in and out
+    show        what `demo` draws with rich, the one optional dependency: nothing else imports it
+    wording     errors as one line
+
+The work is that of the library; a command gathers, prints, and returns its exit status.
+"""

@@ -1,0 +1,132 @@
+"""The arguments of the command, and what ``--help`` says of them.
+
+Each subcommand stores in `run` the function that does it: ``run(arguments) -> status``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from mtproto.cli import call, demo, serve
+from mtproto.transport import FRAMINGS
+from tl import __version__
+
+__all__ = ["parser"]
+
+_STATUS = """exit status:
+  0    done
+  1    the server answered with an error (rpc_error)
+  2    it could not be done: wrong arguments, no connection, a broken rule
+  130  interrupted, or nobody reads the output any more
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    top = argparse.ArgumentParser(
+        prog="mtproto",
+        description="MTProto 2.0 at work: a demonstration, a test server, single requests.",
+        epilog=_STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"mtwire {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    _demo(_command(commands, "demo", demo.run, "one request from TL to encrypted bytes and back, explained"))
+    _serve(_command(commands, "serve", serve.run, "run a test server until SIGINT or SIGTERM"))
+    _call(_command(commands, "call", call.run, "send one request: JSON in, JSON out"))
+    return top
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    summary: str,
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=_STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def _demo(command: argparse.ArgumentParser) -> None:
+    _add_transport(command)
+    command.add_argument(
+        "--phone", metavar="P", default=demo.PHONE, help="the phone number to send (default: %(default)s)"
+    )
+    output = command.add_mutually_exclusive_group()
+    output.add_argument("--quiet", action="store_true", help="print the answer, nothing else")
+    output.add_argument(
+        "--json", action="store_true", help='print one line: {"request_hex", "answer_hex", "answer"}'
+    )
+
+
+def _serve(command: argparse.ArgumentParser) -> None:
+    command.description = f"""\
+{command.description}
+When it is ready, it prints one line of JSON: host, port, fingerprint (hex), and public_key, the RSA key as
+PEM (PKCS#1), or the path it was written to.  Requests are logged to stderr."""
+    command.add_argument("--host", default="127.0.0.1", help="the address to bind (default: %(default)s)")
+    command.add_argument("--port", type=_port, default=0, help="the port to bind (default: any free one)")
+    command.add_argument("--public-key-out", metavar="FILE", help="write the public key to FILE")
+    command.add_argument(
+        "--phone-code-hash", metavar="H", help="what auth.sentCode is to say (default: random)"
+    )
+
+
+def _call(command: argparse.ArgumentParser) -> None:
+    command.epilog = f"""\
+in JSON, an object names its constructor under "_", unless there is only one; bytes are {{"hex": "00ff"}}:
+  mtproto call account.sendVerifyPhoneCode '{{"phone_number": "+12025550123", "settings": {{}}}}'
+
+{_STATUS}"""
+    command.add_argument("method", metavar="METHOD", help="a function of the API, as in help.getConfig")
+    command.add_argument("json", metavar="JSON", nargs="?", default="{}", help="its fields; - reads stdin")
+    command.add_argument(
+        "--server", type=_address, metavar="HOST:PORT", help="the server (default: an embedded one)"
+    )
+    command.add_argument(
+        "--key", metavar="PEM_FILE", help="the server's RSA public key; needed with --server"
+    )
+    _add_transport(command)
+    command.add_argument(
+        "--api-id",
+        type=int,
+        metavar="N",
+        help="wrap in invokeWithLayer(initConnection(...)) with this api_id",
+    )
+    command.set_defaults(fail=command.error)
+
+
+def _add_transport(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--transport",
+        choices=sorted(FRAMINGS),
+        default="intermediate",
+        help="how frames are cut (default: %(default)s)",
+    )
+
+
+def _port(text: str) -> int:
+    port = int(text) if text.isascii() and text.isdigit() else -1
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a port from 0 to 65535")
+    return port
+
+
+def _address(text: str) -> tuple[str, int]:
+    """``host:port``; an IPv6 address stands in brackets."""
+    host, colon, port = text.rpartition(":")
+    if host[:1] == "[" and host[-1:] == "]":
+        host = host[1:-1]
+    elif ":" in host:
+        host = ""
+    if not (host and colon):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected HOST:PORT")
+    return host, _port(port)

@@ -1,0 +1,182 @@
+"""``mtproto demo``: the main job, from a TL object to an encrypted frame and back, over TCP.
+
+An embedded loopback server and a client, as anyone would use them, in one process; a tap on the client's
+socket shows what really went over the wire.  What is drawn is in `mtproto.cli.show`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+from types import ModuleType
+
+import mtproto
+import tl
+from mtproto import api, service, testing
+from mtproto.cli.wording import CommandError, rpc_error_text
+from mtproto.crypto.auth_key import AuthKey
+from mtproto.envelope import Cipher, Envelope
+from mtproto.errors import LocalProtocolError, RemoteProtocolError, RpcError
+from mtproto.side import Side
+from mtproto.transport import Frame, framing
+from tl.inspection import notation
+from tl.json_values import to_json_value
+
+__all__ = ["PHONE", "Conversation", "Sealed", "find_sealed", "run"]
+
+PHONE = "+12025550123"
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The frame that carried the request: its bytes as sent, where the payload starts, what it holds."""
+
+    data: bytes
+    payload_start: int
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What happened.  `seconds` is how long connecting and the key exchange took.
+
+    `answer_bytes` are boxed: of `answer`, or where it is an RpcError, of the rpc_error.
+    """
+
+    host: str
+    port: int
+    transport: str
+    prefix: bytes
+    fingerprint: int
+    auth_key: AuthKey
+    server_salt: int
+    seconds: float
+    request: api.account.SendVerifyPhoneCode
+    request_bytes: bytes
+    sealed: Sealed
+    answer_bytes: bytes
+    answer: api.auth.TypeSentCode | RpcError
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Hold the conversation and show it; 1 where the answer is an rpc_error."""
+    draws = not (arguments.quiet or arguments.json)
+    show = _load_show() if draws else None
+    conversation = asyncio.run(_converse(arguments.transport, arguments.phone))
+    answer = conversation.answer
+    if show is not None:
+        show.draw(conversation)
+    elif isinstance(answer, RpcError):
+        name = conversation.request.TL_NAME
+        raise CommandError(f"{name}: {rpc_error_text(type(conversation.request), answer)}", 1)
+    elif arguments.quiet:
+        print(notation(answer))
+    else:
+        print(_json_line(conversation))
+    return 1 if isinstance(answer, RpcError) else 0
+
+
+def _load_show() -> ModuleType:
+    try:
+        from mtproto.cli import show  # here, because rich is optional
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "rich":
+            raise
+        raise CommandError(
+            'drawing needs rich, which is not installed: pip install "mtwire[cli]" (--quiet and --json do '
+            "without)"
+        ) from None
+    return show
+
+
+def _json_line(conversation: Conversation) -> str:
+    return json.dumps(
+        {
+            "request_hex": conversation.request_bytes.hex(),
+            "answer_hex": conversation.answer_bytes.hex(),
+            "answer": to_json_value(conversation.answer),
+        }
+    )
+
+
+def _request(phone: str) -> api.account.SendVerifyPhoneCode:
+    return api.account.SendVerifyPhoneCode(
+        phone_number=phone,
+        settings=api.CodeSettings(
+            allow_flashcall=True,
+            current_number=True,
+            allow_app_hash=True,
+            allow_missed_call=True,
+            logout_tokens=[b"arbitrary data here"],
+        ),
+    )
+
+
+async def _converse(transport: str, phone: str) -> Conversation:
+    request = _request(phone)
+    request_bytes = bytes(request)
+    sent: list[bytes] = []
+
+    def tap(direction: str, data: bytes) -> None:
+        if direction == "out":
+            sent.append(data)
+
+    async with testing.serve() as server:
+        started = time.perf_counter()
+        connecting = mtproto.connect(
+            server.host, server.port, keys=[server.public_key], transport=transport, tap=tap
+        )
+        async with connecting as client:
+            seconds = time.perf_counter() - started
+            server_salt = client.server_salt
+            answer_bytes, answer = await _answer(client, request, request_bytes)
+            auth_key = client.auth_key
+        return Conversation(
+            host=server.host,
+            port=server.port,
+            transport=transport,
+            prefix=framing(transport, Side.CLIENT).prefix,
+            fingerprint=server.public_key.fingerprint,
+            auth_key=auth_key,
+            server_salt=server_salt,
+            seconds=seconds,
+            request=request,
+            request_bytes=request_bytes,
+            sealed=find_sealed(b"".join(sent), transport, auth_key, request_bytes),
+            answer_bytes=answer_bytes,
+            answer=answer,
+        )
+
+
+async def _answer(
+    client: mtproto.Client, request: api.account.SendVerifyPhoneCode, body: bytes
+) -> tuple[bytes, api.auth.TypeSentCode | RpcError]:
+    try:
+        answer = await client.invoke_raw(body)
+    except RpcError as error:
+        return bytes(service.RpcError(error_code=error.code, error_message=error.message)), error
+    return answer, tl.decode_result(request, answer)
+
+
+def find_sealed(stream: bytes, transport: str, auth_key: AuthKey, body: bytes) -> Sealed:
+    """The encrypted frame with `body` in it, of all that a client has sent since it connected.
+
+    It is found by opening every message, as the server does; the key is ours as well.  LocalProtocolError
+    where it is not there.
+    """
+    reader, writer = framing(transport, Side.SERVER), framing(transport, Side.CLIENT)
+    cipher = Cipher(auth_key, Side.SERVER)
+    for event in reader.receive_data(stream[len(writer.prefix) :]):
+        if not isinstance(event, Frame):
+            continue
+        try:
+            envelope = cipher.open(event.payload)
+        except RemoteProtocolError:
+            continue  # a plain message of the key exchange
+        if body in envelope.body:
+            data = writer.encode(event.payload, quick_ack=event.quick_ack)
+            return Sealed(data, len(data) - len(event.payload), envelope)
+    raise LocalProtocolError(f"no encrypted message with the {len(body)} bytes of the request was sent")

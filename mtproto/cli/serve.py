@@ -1,0 +1,89 @@
+"""``mtproto serve``: the loopback server until SIGINT or SIGTERM, for clients written in anything.
+
+stdout gets one line of JSON when the server is ready, stderr a line for each request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import ipaddress
+import json
+import signal
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from mtproto import testing
+from mtproto.cli.wording import CommandError, one_line
+
+__all__ = ["run"]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until a signal comes; then 0."""
+    if not _is_loopback(arguments.host):
+        _log(f"warning: {arguments.host!r} can be reached from elsewhere, and this is a test server")
+    # Where the loop can't watch for signals, SIGINT arrives as an exception.
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(arguments))
+    return 0
+
+
+async def _serve(arguments: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    server = testing.serve(
+        host=arguments.host,
+        port=arguments.port,
+        phone_code_hash=arguments.phone_code_hash,
+        on_request=_log_request,
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(server)
+        except OSError as error:
+            where = f"{arguments.host}:{arguments.port}"
+            raise CommandError(f"can't listen on {where}: {_reason(error)}") from None
+        except UnicodeError:
+            raise CommandError(f"can't listen on {arguments.host!r}: not a host name") from None
+        print(json.dumps(_ready(server, arguments.public_key_out)), flush=True)
+        await stop.wait()
+
+
+def _ready(server: testing.LoopbackServer, path: str | None) -> dict[str, object]:
+    """What the line says; with a `path`, the key is written there first."""
+    pem = server.public_key.to_pem()
+    if path is not None:
+        Path(path).write_text(pem, encoding="ascii")
+    return {
+        "host": server.host,
+        "port": server.port,
+        "fingerprint": f"{server.public_key.fingerprint % 2**64:016x}",
+        "public_key": pem if path is None else path,
+    }
+
+
+def _reason(error: OSError) -> str:
+    # The end of it, without what asyncio puts in front, which repeats the address.
+    return (error.strerror or str(error)).rpartition(": ")[2]
+
+
+def _log_request(log: testing.RequestLog) -> None:
+    time = datetime.now().astimezone().isoformat(timespec="milliseconds")
+    _log(f"{time} {log.peer} {log.method} -> {log.answer}")
+
+
+def _log(line: str) -> None:
+    with contextlib.suppress(OSError):  # nobody reads it: no reason to fail the request
+        print(one_line(line), file=sys.stderr, flush=True)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

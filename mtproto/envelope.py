@@ -14,13 +14,14 @@ Specification: core.telegram.org/mtproto/description, core.telegram.org/mtproto/
 from __future__ import annotations
 
 import hmac
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from struct import Struct
 
 from mtproto.crypto.aes import ige_decrypt, ige_encrypt
 from mtproto.crypto.auth_key import AuthKey
-from mtproto.crypto.kdf import derive, msg_key
+from mtproto.crypto.kdf import MessageKdf
 from mtproto.errors import LocalProtocolError, RemoteProtocolError
 from mtproto.side import Side
 
@@ -74,6 +75,13 @@ def auth_key_id_of(payload: bytes) -> bytes:
     return payload[:8]
 
 
+def _pack(head: Struct, *values: object) -> bytes:
+    try:
+        return head.pack(*values)
+    except struct.error as error:
+        raise LocalProtocolError(f"a number of the message does not fit its field: {error}") from None
+
+
 def _refused(message: str, check: str, got: object, expected: object) -> RemoteProtocolError:
     return RemoteProtocolError(message, check=check, got=got, expected=expected, reply=UNKNOWN_AUTH_KEY)
 
@@ -81,14 +89,12 @@ def _refused(message: str, check: str, got: object, expected: object) -> RemoteP
 class Cipher:
     """Seals what one side sends and opens what it receives, with one auth_key."""
 
-    __slots__ = ("_auth_key", "_in", "_key", "_out", "key_id")
+    __slots__ = ("_in", "_out", "key_id")
 
     def __init__(self, auth_key: AuthKey, side: Side) -> None:
-        self._auth_key = auth_key
-        self._key = auth_key.data
         self.key_id = auth_key.key_id
-        self._out = side.x
-        self._in = side.peer.x
+        self._out = MessageKdf(auth_key.data, side.x)
+        self._in = MessageKdf(auth_key.data, side.peer.x)
 
     def seal(
         self,
@@ -102,11 +108,12 @@ class Cipher:
         """The encrypted message, 24 bytes plus a multiple of 16.
 
         `length`, `padding` and `msg_key_` are computed unless they are given: what is given is sent as it
-        is, right or wrong, as long as the plaintext can be encrypted (a multiple of 16 bytes), else
-        LocalProtocolError.
+        is, right or wrong, as long as the numbers fit their fields and the plaintext can be encrypted (a
+        multiple of 16 bytes), else LocalProtocolError.
         """
         body = envelope.body
-        head = _HEADER.pack(
+        head = _pack(
+            _HEADER,
             envelope.salt,
             envelope.session_id,
             envelope.msg_id,
@@ -120,8 +127,8 @@ class Cipher:
             raise LocalProtocolError(
                 f"the plaintext has {len(plaintext)} bytes with this padding, expected a multiple of 16"
             )
-        key = msg_key(self._key, plaintext, self._out) if msg_key_ is None else msg_key_
-        return b"".join((self.key_id, key, ige_encrypt(plaintext, *derive(self._key, key, self._out))))
+        key = self._out.msg_key_large(plaintext)[8:24] if msg_key_ is None else msg_key_
+        return b"".join((self.key_id, key, ige_encrypt(plaintext, *self._out.derive(key))))
 
     def open(self, payload: bytes) -> Envelope:
         """The envelope in `payload`; raise RemoteProtocolError where any of C1 to C7 fails.
@@ -134,8 +141,8 @@ class Cipher:
         if size < 48 or size % 16:
             raise _refused("encrypted data of a wrong size", "C2", f"{size} bytes", "16 * n bytes, n >= 3")
         claimed = payload[8:24]
-        plaintext = ige_decrypt(payload[24:], *derive(self._key, claimed, self._in))
-        if not hmac.compare_digest(msg_key(self._key, plaintext, self._in), claimed):
+        plaintext = ige_decrypt(payload[24:], *self._in.derive(claimed))
+        if not hmac.compare_digest(self._in.msg_key_large(plaintext)[8:24], claimed):
             raise _refused("msg_key is not that of the plaintext", "C3", claimed.hex(), None)
         salt, session_id, msg_id, seq_no, length = _HEADER.unpack_from(plaintext)
         if not 0 <= length <= size - _HEADER.size:
@@ -150,8 +157,8 @@ class Cipher:
 
 
 def encode_plain(message: PlainMessage) -> bytes:
-    """A message without encryption."""
-    return _PLAIN.pack(PLAIN_AUTH_KEY_ID, message.msg_id, len(message.body)) + message.body
+    """A message without encryption; raise LocalProtocolError where msg_id is no signed 64-bit number."""
+    return _pack(_PLAIN, PLAIN_AUTH_KEY_ID, message.msg_id, len(message.body)) + message.body
 
 
 def decode_plain(payload: bytes) -> PlainMessage:

@@ -10,6 +10,7 @@ Specification: core.telegram.org/mtproto/service_messages#containers and #packed
 from __future__ import annotations
 
 import gzip
+import struct
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ _NOT_CONTENT_RELATED = frozenset(
         service.MsgDetailedInfo,
         service.MsgNewDetailedInfo,
         service.MsgResendReq,
+        service.MsgResendAnsReq,
         service.Ping,
         service.PingDelayDisconnect,
         service.Pong,
@@ -88,11 +90,19 @@ def is_content_related(body: bytes) -> bool:
     return constructor_id(body) not in _NOT_CONTENT_RELATED
 
 
+def _pack(head: Struct, *values: object) -> bytes:
+    try:
+        return head.pack(*values)
+    except struct.error as error:
+        raise LocalProtocolError(f"a number of the message does not fit its field: {error}") from None
+
+
 # Containers
 
 
 def pack_container(messages: Iterable[Message]) -> bytes:
-    """The body of a container; raise LocalProtocolError for more than 1020 messages or a nested container.
+    """The body of a container; raise LocalProtocolError for more than 1020 messages, a nested container, or a
+    number that does not fit its field.
 
     (What is accepted is a little more: `MAX_MESSAGES`.)
     """
@@ -103,7 +113,7 @@ def pack_container(messages: Iterable[Message]) -> bytes:
     for message in packed:
         if constructor_id(message.body) == service.MsgContainer.CONSTRUCTOR_ID:
             raise LocalProtocolError("a container can't hold a container")
-        parts.append(_MESSAGE_HEAD.pack(message.msg_id, message.seq_no, len(message.body)))
+        parts.append(_pack(_MESSAGE_HEAD, message.msg_id, message.seq_no, len(message.body)))
         parts.append(message.body)
     return b"".join(parts)
 
@@ -114,7 +124,9 @@ def unpack_container(body: bytes, msg_id: int) -> list[Message]:
         raise _bad_container(
             "it ends before its count", f"{len(body)} bytes", f"{_CONTAINER_HEAD.size} bytes"
         )
-    _, count = _CONTAINER_HEAD.unpack_from(body)
+    number, count = _CONTAINER_HEAD.unpack_from(body)
+    if number != service.MsgContainer.CONSTRUCTOR_ID:
+        raise _bad_container("it is not one", f"0x{number:08x}", "msg_container")
     if not 0 <= count <= MAX_MESSAGES:
         raise _bad_container("its count is out of range", count, f"0..{MAX_MESSAGES}")
     messages: list[Message] = []
@@ -186,7 +198,7 @@ def _bad_gzip(message: str, got: object, expected: object) -> RemoteProtocolErro
 
 def pack_rpc_result(req_msg_id: int, result: bytes) -> bytes:
     """The rpc_result that answers the request `req_msg_id`; `result` is the boxed answer."""
-    return _RESULT_HEAD.pack(service.RpcResult.CONSTRUCTOR_ID, req_msg_id) + result
+    return _pack(_RESULT_HEAD, service.RpcResult.CONSTRUCTOR_ID, req_msg_id) + result
 
 
 def unpack_rpc_result(body: bytes) -> tuple[int, bytes]:
@@ -198,4 +210,9 @@ def unpack_rpc_result(body: bytes) -> tuple[int, bytes]:
             got=f"{len(body)} bytes",
             expected=f">= {_RESULT_HEAD.size + 4} bytes",
         )
-    return _RESULT_HEAD.unpack_from(body)[1], body[_RESULT_HEAD.size :]
+    number, req_msg_id = _RESULT_HEAD.unpack_from(body)
+    if number != service.RpcResult.CONSTRUCTOR_ID:
+        raise RemoteProtocolError(
+            "rpc_result: it is not one", check="C16", got=f"0x{number:08x}", expected="rpc_result"
+        )
+    return req_msg_id, body[_RESULT_HEAD.size :]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import floor
 
 __all__ = ["SALT_LIFETIME", "Salt", "SaltTimetable"]
 
@@ -20,10 +21,11 @@ SALT_LIFETIME = 1800
 
 @dataclass(frozen=True, slots=True)
 class Salt:
-    """A salt (signed 64-bit) and the unix times between which messages may carry it."""
+    """A salt (signed 64-bit) and the unix times, in whole seconds as they are told to clients, between which
+    messages may carry it."""
 
-    valid_since: float
-    valid_until: float
+    valid_since: int
+    valid_until: int
     value: int
 
 
@@ -32,17 +34,17 @@ class SaltTimetable:
 
     def __init__(self, first: int, now: float, rng: Callable[[int], bytes]) -> None:
         self._rng = rng
-        self._salts = [self._salt(now, first)]
+        self._salts = [self._salt(floor(now), first)]
 
-    def _salt(self, since: float, value: int | None = None) -> Salt:
-        while not value:  # zero is what clients send before they know any
-            value = int.from_bytes(self._rng(8), "little", signed=True)
+    def _salt(self, since: int, value: int | None = None) -> Salt:
+        if value is None:  # zero is what clients send before they know any
+            value = int.from_bytes(self._rng(8), "little", signed=True) or 1
         return Salt(since, since + 2 * SALT_LIFETIME, value)
 
     def _extend(self, until: float) -> None:
         last = self._salts[-1].valid_since
         if until - last > 100 * SALT_LIFETIME:  # a long sleep: nobody has seen the salts in between
-            self._salts = [self._salt(until)]
+            self._salts = [self._salt(floor(until))]
         while self._salts[-1].valid_since + SALT_LIFETIME <= until:
             self._salts.append(self._salt(self._salts[-1].valid_since + SALT_LIFETIME))
 
@@ -50,21 +52,25 @@ class SaltTimetable:
         """The salt that a client should use at `now`."""
         self._extend(now)
         self._salts = [s for s in self._salts if s.valid_until > now]
-        return next(s.value for s in reversed(self._salts) if s.valid_since <= now)
+        # A clock that was turned back may show a time before all of them.
+        return next((s.value for s in reversed(self._salts) if s.valid_since <= now), self._salts[0].value)
 
     def accepts(self, salt: int, now: float) -> bool:
         """Whether a message may carry `salt` at `now`."""
-        self._extend(now)
+        if salt == self.current(now):
+            return True
         return any(s.value == salt and s.valid_since <= now < s.valid_until for s in self._salts)
 
     def future(self, now: float, count: int) -> list[Salt]:
-        """The current salt and those after it, `count` (1 to 64) in all."""
-        self._extend(now + max(1, min(count, 64)) * SALT_LIFETIME)
-        return [s for s in self._salts if s.valid_until - SALT_LIFETIME > now][: max(1, min(count, 64))]
+        """The current salt and those after it, `count` in all: below 1 counts as 1, above 64 as 64."""
+        count = max(1, min(count, 64))
+        self._extend(now)
+        self._extend(now + (count - 1) * SALT_LIFETIME)
+        return [s for s in self._salts if s.valid_until - SALT_LIFETIME > now][:count]
 
     def rotate(self, now: float, salt: int | None = None, *, keep_previous: bool = True) -> int:
         """Begin a new salt at once, `salt` or a random one; with `keep_previous` the old one stays good."""
-        old = self.current(now)
-        kept = [Salt(now, now + SALT_LIFETIME, old)] if keep_previous else []
-        self._salts = [*kept, self._salt(now, salt)]
+        old, since = self.current(now), floor(now)
+        kept = [Salt(since, since + SALT_LIFETIME, old)] if keep_previous else []
+        self._salts = [*kept, self._salt(since, salt)]
         return self._salts[-1].value

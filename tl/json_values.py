@@ -159,9 +159,9 @@ def _json_type(value: object) -> str:
 def _suggestion(name: str, known: Collection[str]) -> str:
     near = difflib.get_close_matches(name, known, 3)
     if not near:
-        # A name without its namespace, or in another spelling, is near too.
-        plain = name.rpartition(".")[2].lower()
-        near = sorted(n for n in known if n.rpartition(".")[2].lower() == plain)[:3]
+        # A name without its namespace, or only begun, is near too.
+        part = name.rpartition(".")[2].lower()
+        near = sorted(n for n in known if len(part) > 2 and part in n.lower())[:3]
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 

@@ -9,3 +9,7 @@
 
 The work is that of the library; a command gathers, prints, and returns its exit status.
 """
+
+from __future__ import annotations
+
+__all__: list[str] = []

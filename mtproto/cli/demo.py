@@ -25,7 +25,7 @@ from mtproto.transport import Frame, framing
 from tl.inspection import notation
 from tl.json_values import to_json_value
 
-__all__ = ["PHONE", "Conversation", "Sealed", "find_sealed", "run"]
+__all__ = ["PHONE", "Conversation", "Sealed", "converse", "find_sealed", "run"]
 
 PHONE = "+12025550123"
 
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Hold the conversation and show it; 1 where the answer is an rpc_error."""
     draws = not (arguments.quiet or arguments.json)
     show = _load_show() if draws else None
-    conversation = asyncio.run(_converse(arguments.transport, arguments.phone))
+    conversation = asyncio.run(converse(arguments.transport, arguments.phone))
     answer = conversation.answer
     if show is not None:
         show.draw(conversation)
@@ -115,7 +115,8 @@ def _request(phone: str) -> api.account.SendVerifyPhoneCode:
     )
 
 
-async def _converse(transport: str, phone: str) -> Conversation:
+async def converse(transport: str, phone: str) -> Conversation:
+    """Start a server, connect to it by `transport`, send the request of the demonstration with `phone`."""
     request = _request(phone)
     request_bytes = bytes(request)
     sent: list[bytes] = []

@@ -46,11 +46,17 @@ def draw(conversation: Conversation, console: Console | None = None) -> None:
     """Draw all stages; to stdout, as wide as the terminal up to 120 columns, unless a `console` is given."""
     if console is None:
         if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(
-                errors="replace"
-            )  # a terminal that has no such characters is no reason to fail
-        console = Console(highlight=False)
+            # A terminal that lacks a character is no reason to fail.
+            sys.stdout.reconfigure(errors="replace")
+        console = _Console(highlight=False)
     _Drawing(console).conversation(conversation)
+
+
+class _Console(Console):
+    """One that leaves a broken pipe to the command, which has an exit status for it."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 class _Drawing:

@@ -31,7 +31,7 @@ LIFETIME = 600
 """Seconds that an unfinished exchange is remembered."""
 REFUSAL = -404
 
-InnerData = service.PQInnerData | service.PQInnerDataDc | service.PQInnerDataTemp | service.PQInnerDataTempDc
+_MAX_SECRETS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,13 @@ class ServerHandshake:
     """The exchange as one object: `receive` takes a query's body and gives the answer's.
 
     `keys` are our RSA keys; `is_taken` says whether an auth_key_id is in use already, which makes the client
-    try again.  `clock` is unix time in seconds, `rng` gives random bytes.  `primes` and `pair` are made from
-    `rng` unless they are given; `g` must suit the prime.  `result` is there when the exchange is complete.
+    try again.  `clock` is unix time in seconds, `rng` gives random bytes.  `result` is there when the exchange
+    is complete.
+
+    What is None is computed.  `primes` and `pair` are made from `rng`, the latter with `g`, which must suit
+    the prime.  `fingerprints`, those offered in resPQ, are those of `keys`.  `decrypt` gets a query's
+    encrypted_data and the fingerprint it is for, and gives the P_Q_inner_data in it, exactly, or None where
+    there is none; the key of that fingerprint does it.
     """
 
     def __init__(
@@ -105,10 +110,14 @@ class ServerHandshake:
         primes: tuple[int, int] | None = None,
         pair: KeyPair | None = None,
         g: int = 3,
+        fingerprints: Sequence[int] | None = None,
+        decrypt: Callable[[bytes, int], bytes | None] | None = None,
     ) -> None:
-        if not keys:
+        if not keys and decrypt is None:
             raise LocalProtocolError("a key exchange needs at least one RSA key")
         self._keys = {key.public.fingerprint: key for key in keys}
+        self._fingerprints = list(self._keys) if fingerprints is None else list(fingerprints)
+        self._decrypt = decrypt or self._decrypt_with_key
         self._clock = clock
         self._rng = rng
         self._is_taken = is_taken
@@ -160,7 +169,7 @@ class ServerHandshake:
             nonce=query.nonce,
             server_nonce=server_nonce,
             pq=minimal_bytes(p * q),
-            server_public_key_fingerprints=list(self._keys),
+            server_public_key_fingerprints=self._fingerprints,
         )
         return _AwaitingReqDH(query.nonce, server_nonce, p, q), answer
 
@@ -169,10 +178,9 @@ class ServerHandshake:
         _same("server_nonce", query.server_nonce, state.server_nonce)
         _same("p", query.p, minimal_bytes(state.p))
         _same("q", query.q, minimal_bytes(state.q))
-        key = self._keys.get(query.public_key_fingerprint)
-        if key is None:
+        if query.public_key_fingerprint not in self._fingerprints:
             raise _refused("a fingerprint of none of our keys", query.public_key_fingerprint)
-        inner = self._inner_data(query.encrypted_data, key)
+        inner = self._inner_data(query)
         _same("inner pq", inner.pq, minimal_bytes(state.p * state.q))
         _same("inner p", inner.p, query.p)
         _same("inner q", inner.q, query.q)
@@ -187,24 +195,32 @@ class ServerHandshake:
             self._dh_params(state, inner.new_nonce, pair),
         )
 
-    def _inner_data(self, encrypted: bytes, key: PrivateKey) -> InnerData:
-        data = decrypt_inner_data(encrypted, key, _measure)
+    def _inner_data(self, query: service.ReqDHParams) -> service.TypePQInnerData:
+        data = self._decrypt(query.encrypted_data, query.public_key_fingerprint)
         if data is None:
             raise _refused(
-                "encrypted_data that is neither RSA_PAD nor SHA1-padded", f"{len(encrypted)} bytes"
+                "encrypted_data that is neither RSA_PAD nor SHA1-padded", f"{len(query.encrypted_data)} bytes"
             )
-        inner: InnerData = service.decode(data.data, as_type="P_Q_inner_data")
+        try:
+            inner: service.TypePQInnerData = service.decode(data, service.TypePQInnerData)
+        except tl.DecodeError as error:
+            raise _refused(f"inner data that can't be read: {error}") from None
         return inner
 
+    def _decrypt_with_key(self, encrypted: bytes, fingerprint: int) -> bytes | None:
+        key = self._keys.get(fingerprint)
+        decrypted = decrypt_inner_data(encrypted, key, _measure) if key else None
+        return decrypted.data if decrypted else None
+
     def _new_pair(self) -> KeyPair:
-        prime = TELEGRAM_DH_PRIME
-        while True:
-            pair = KeyPair(self._g, prime, int.from_bytes(self._rng(256)))
+        for _ in range(_MAX_SECRETS):
+            pair = KeyPair(self._g, TELEGRAM_DH_PRIME, int.from_bytes(self._rng(256)))
             try:
-                check_public(pair.public, prime, "g_a")
-            except HandshakeFailed:  # one secret in 2**64 gives a number too near the ends
+                check_public(pair.public, pair.prime, "g_a")
+            except HandshakeFailed:  # one secret in 2**63 gives a number too near the ends
                 continue
             return pair
+        raise LocalProtocolError(f"{_MAX_SECRETS} secrets in a row gave no good g_a: the rng is broken")
 
     def _dh_params(self, state: _AwaitingReqDH, new_nonce: bytes, pair: KeyPair) -> tl.TLObject:
         inner = service.ServerDHInnerData(
@@ -258,6 +274,6 @@ class ServerHandshake:
 def _measure(data: bytes) -> int | None:
     """The length of the P_Q_inner_data at the start of `data`, or None where there is none."""
     try:
-        return tl.decode_prefix(service.SCHEMA, data, "P_Q_inner_data")[1]
+        return tl.decode_prefix(service.SCHEMA, data, service.TypePQInnerData)[1]
     except tl.DecodeError:
         return None

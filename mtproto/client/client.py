@@ -1,11 +1,4 @@
-"""The asyncio client: a `ClientConnection` on a TCP socket, and requests that are awaited.
-
-    async with mtproto.connect(host, port, keys=[key]) as client:
-        answer = await client.invoke(request)
-
-Everything that MTProto is happens in `mtproto.connection`; this module moves bytes, keeps one future for each
-request, and makes sure that each of them is done exactly once, whatever becomes of the connection.
-"""
+"""One connected client: futures for requests, and the task that reads."""
 
 from __future__ import annotations
 
@@ -14,7 +7,7 @@ import contextlib
 import os
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -22,7 +15,6 @@ import tl
 from mtproto import api, service
 from mtproto.connection import ClientConnection
 from mtproto.crypto.auth_key import AuthKey
-from mtproto.crypto.rsa import PublicKey
 from mtproto.errors import (
     AuthKeyLost,
     ConnectionClosed,
@@ -41,7 +33,7 @@ from mtproto.events import (
     TransportErrorReceived,
 )
 
-__all__ = ["Client", "Connecting", "connect"]
+__all__ = ["Client"]
 
 R = TypeVar("R")
 
@@ -337,75 +329,3 @@ class Client:
             if not future.done():
                 future.set_exception(error)
                 future.exception()  # retrieved: not everyone who could wait does
-
-
-class Connecting:
-    """What `connect` returns: await it for a `Client`, or use it with ``async with``, which also closes it."""
-
-    def __init__(self, opening: Callable[[], Any]) -> None:
-        self._opening = opening
-        self._client: Client | None = None
-
-    def __await__(self) -> Generator[Any, None, Client]:
-        client: Generator[Any, None, Client] = self._opening().__await__()
-        return client
-
-    async def __aenter__(self) -> Client:
-        self._client = await self
-        return self._client
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._client is not None:
-            await self._client.close()
-
-
-def connect(
-    host: str,
-    port: int,
-    *,
-    keys: Sequence[PublicKey | str],
-    transport: str = "intermediate",
-    dc: int = 2,
-    api_id: int | None = None,
-    timeout: float | None = 10.0,
-    clock: Callable[[], float] = time.time,
-    rng: Callable[[int], bytes] = os.urandom,
-    tap: Callable[[str, bytes], None] | None = None,
-) -> Connecting:
-    """Connect to an MTProto server over TCP and agree on an auth_key.
-
-    `keys` are the RSA keys to trust, as `PublicKey` or PEM text, in order of preference.  `transport` is
-    "abridged" or "intermediate".  `dc` is the data centre's number as the key exchange names it.  With an
-    `api_id`, requests are wrapped in invokeWithLayer(initConnection(...)) until one has been answered.
-    `timeout` bounds, in seconds, the connection and the key exchange together.  `tap` is called with "out" or
-    "in" and the raw bytes of the socket.
-
-    Raise, when awaited: ConnectionClosed (refused, unreachable, closed early), HandshakeFailed,
-    TransportCodeReceived, RequestTimeout; LocalProtocolError and ValueError for wrong arguments.
-    """
-    trusted = [PublicKey.from_pem(key) if isinstance(key, str) else key for key in keys]
-
-    async def opening() -> Client:
-        connection = ClientConnection(trusted, transport=transport, dc=dc, clock=clock, rng=rng)
-        try:
-            async with asyncio.timeout(timeout):
-                return await _open(connection)
-        except TimeoutError:
-            raise RequestTimeout(f"no key agreed with {host}:{port} within {timeout} s") from None
-
-    async def _open(connection: ClientConnection) -> Client:
-        try:
-            reader, writer = await asyncio.open_connection(host, port)
-        except OSError as error:
-            raise ConnectionClosed(f"can't connect to {host}:{port}: {error.strerror or error}") from error
-        client = Client(connection, reader, writer, api_id=api_id, clock=clock, rng=rng, tap=tap)
-        try:
-            await client.start()
-        except BaseException:
-            await client.close()
-            raise
-        return client
-
-    return Connecting(opening)

@@ -1,0 +1,95 @@
+"""What a server knows beyond one connection: auth keys, their salts, and sessions."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from mtproto.crypto.auth_key import AuthKey
+from mtproto.events import SessionId
+from mtproto.salts import SaltTimetable
+from mtproto.session import ServerSession
+
+__all__ = ["Carrier", "ServerState"]
+
+
+class Carrier(Protocol):
+    """A connection, as far as the sessions that speak through it are concerned."""
+
+    sessions: dict[SessionId, ServerSession]
+
+
+class ServerState:
+    """What a server knows beyond one connection: auth keys with their salts, and sessions.
+
+    Keys outlive connections, and a session goes on in whichever connection its client uses next.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.time,
+        rng: Callable[[int], bytes] = os.urandom,
+        max_sessions: int = 100_000,
+    ) -> None:
+        self.clock = clock
+        self.rng = rng
+        self.keys: dict[bytes, AuthKey] = {}
+        self.salts: dict[bytes, SaltTimetable] = {}
+        self.expiry: dict[bytes, float] = {}
+        self.sessions: dict[SessionId, ServerSession] = {}
+        self.carriers: dict[SessionId, Carrier] = {}
+        self._max_sessions = max_sessions
+
+    def add_key(self, auth_key: AuthKey, server_salt: int, expires_at: float | None = None) -> None:
+        """Make an agreed key known, with its first salt."""
+        key_id = auth_key.key_id
+        self.keys[key_id] = auth_key
+        self.salts[key_id] = SaltTimetable(server_salt, self.clock(), self.rng)
+        if expires_at is not None:
+            self.expiry[key_id] = expires_at
+
+    def key(self, key_id: bytes) -> AuthKey | None:
+        """The key with this auth_key_id, unless it is unknown or has expired."""
+        if key_id in self.expiry and self.clock() >= self.expiry[key_id]:
+            self.forget_key(key_id)
+        return self.keys.get(key_id)
+
+    def forget_key(self, key_id: bytes) -> None:
+        """Forget a key with all that belongs to it."""
+        self.keys.pop(key_id, None)
+        self.salts.pop(key_id, None)
+        self.expiry.pop(key_id, None)
+        for session_id in [s for s in self.sessions if s.auth_key_id == key_id]:
+            self.forget_session(session_id)
+
+    def forget_session(self, session_id: SessionId) -> None:
+        """Forget a session; a client that goes on in it is told that it is a new one."""
+        self.sessions.pop(session_id, None)
+        carrier = self.carriers.pop(session_id, None)
+        if carrier is not None:
+            carrier.sessions.pop(session_id, None)
+
+    def carry(self, session: ServerSession, connection: Carrier) -> None:
+        """From now on `session` speaks through `connection`, and through no other."""
+        before = self.carriers.get(session.id)
+        if before is not connection:
+            if before is not None:
+                before.sessions.pop(session.id, None)
+            self.carriers[session.id] = connection
+            connection.sessions[session.id] = session
+
+    def session(self, auth_key: AuthKey, session_id: int) -> ServerSession:
+        """The session with this id, begun if there is none; the one longest unused makes room for it."""
+        key = SessionId(auth_key.key_id, session_id)
+        session = self.sessions.pop(key, None)
+        if session is None:
+            session = ServerSession(
+                auth_key, session_id, salts=self.salts[auth_key.key_id], clock=self.clock, rng=self.rng
+            )
+        self.sessions[key] = session
+        while len(self.sessions) > self._max_sessions:
+            self.forget_session(next(iter(self.sessions)))
+        return session

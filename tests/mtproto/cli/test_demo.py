@@ -1,0 +1,112 @@
+"""``mtproto demo``: the main job from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from mtproto import api, service
+from mtproto.__main__ import main
+from mtproto.cli.demo import PHONE, converse, find_sealed
+from mtproto.errors import LocalProtocolError, RpcError
+from tests.mtproto.cli.processes import run
+
+REQUEST_HEX = (
+    "f956a3a50c2b3132303235353530313233000000783d25ad7300000015c4b51c01000000"
+    "1361726269747261727920646174612068657265"
+)
+TRANSPORTS = ["abridged", "intermediate"]
+WITHOUT_RICH = "sys.modules['rich'] = None"
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_json_is_one_line(transport: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--json", "--transport", transport]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.count("\n") == 1
+    line = json.loads(out)
+    assert line["request_hex"] == REQUEST_HEX
+    answer = api.decode(bytes.fromhex(line["answer_hex"]), api.auth.TypeSentCode)
+    assert isinstance(answer, api.auth.SentCode)
+    assert line["answer"] == {
+        "_": "auth.sentCode",
+        "type": {"_": "auth.sentCodeTypeSms", "length": 5},
+        "phone_code_hash": answer.phone_code_hash,
+        "next_type": {"_": "auth.codeTypeCall"},
+        "timeout": 60,
+    }
+
+
+def test_quiet_is_the_answer_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.count("\n") == 1
+    assert out.startswith("auth.sentCode(type=auth.sentCodeTypeSms(length=5), phone_code_hash='")
+    assert out.endswith("', next_type=auth.codeTypeCall(), timeout=60)\n")
+
+
+@pytest.mark.parametrize("output", ["--quiet", "--json"])
+def test_an_invalid_phone(output: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", output, "--phone", "some string here"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == (
+        "mtproto demo: account.sendVerifyPhoneCode: 400 PHONE_NUMBER_INVALID: The number is not valid.\n"
+    )
+
+
+def test_without_rich_it_says_how_to_get_it() -> None:
+    status, out, err = run("demo", prelude=WITHOUT_RICH)
+    assert (status, out) == (2, "")
+    assert 'pip install "mtwire[cli]"' in err
+    assert err.count("\n") == 1
+
+
+def test_what_is_not_drawn_needs_no_rich() -> None:
+    status, out, err = run("demo", "--json", prelude=WITHOUT_RICH)
+    assert (status, err) == (0, "")
+    assert json.loads(out)["request_hex"] == REQUEST_HEX
+
+
+@pytest.mark.parametrize("arguments", [["--transport", "full"], ["--quiet", "--json"], ["extra"]])
+def test_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["demo", *arguments])
+    assert caught.value.code == 2
+    assert "usage: mtproto" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_the_frame_is_the_one_that_carried_the_request(transport: str) -> None:
+    conversation = asyncio.run(converse(transport, PHONE))
+    sealed = conversation.sealed
+    size = len(sealed.data) - sealed.payload_start
+    header = sealed.data[: sealed.payload_start]
+    assert header == (bytes([size // 4]) if transport == "abridged" else size.to_bytes(4, "little"))
+    assert sealed.data[sealed.payload_start :][:8] == conversation.auth_key.key_id
+    assert (size - 24) % 16 == 0
+    assert sealed.envelope.body == conversation.request_bytes == bytes.fromhex(REQUEST_HEX)
+    assert sealed.envelope.salt == conversation.server_salt
+    assert conversation.prefix == {"abridged": b"\xef", "intermediate": b"\xee" * 4}[transport]
+    assert conversation.answer == api.decode(conversation.answer_bytes)
+
+
+def test_a_conversation_that_ends_with_an_error() -> None:
+    conversation = asyncio.run(converse("abridged", "some string here"))
+    assert isinstance(conversation.answer, RpcError)
+    assert str(conversation.answer) == "400 PHONE_NUMBER_INVALID"
+    answer = service.decode(conversation.answer_bytes, service.RpcError)
+    assert (answer.error_code, answer.error_message) == (400, "PHONE_NUMBER_INVALID")
+
+
+def test_a_frame_that_was_not_sent() -> None:
+    conversation = asyncio.run(converse("abridged", PHONE))
+    stream = conversation.prefix + conversation.sealed.data
+    found = find_sealed(stream, "abridged", conversation.auth_key, conversation.request_bytes)
+    assert found == conversation.sealed
+    with pytest.raises(LocalProtocolError, match="no encrypted message with the 5 bytes"):
+        find_sealed(stream, "abridged", conversation.auth_key, b"other")

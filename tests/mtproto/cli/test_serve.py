@@ -1,0 +1,85 @@
+"""``mtproto serve``: one line when it is ready, one for each request, a clean end."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from mtproto.__main__ import main
+from mtproto.crypto.rsa import PublicKey
+from tests.mtproto.cli.processes import serving
+
+INVALID = '{"phone_number": "some string here", "settings": {}}'
+
+
+def test_a_whole_life(tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    with serving("--public-key-out", str(path)) as server:
+        key = PublicKey.from_pem(path.read_text())
+        assert path.read_text().startswith("-----BEGIN RSA PUBLIC KEY-----\n")
+        assert server.ready == {
+            "host": "127.0.0.1",
+            "port": server.ready["port"],
+            "fingerprint": f"{key.fingerprint % 2**64:016x}",
+            "public_key": str(path),
+        }
+        where = ["--server", server.address, "--key", str(path)]
+        assert main(["call", "help.getConfig", *where]) == 0
+        assert main(["call", "account.sendVerifyPhoneCode", INVALID, *where]) == 1
+        assert main(["call", "users.getUsers", '{"id": []}', *where]) == 1
+        with socket.create_connection(("127.0.0.1", server.ready["port"])):
+            status, out, err = server.stop(signal.SIGTERM)
+    assert (status, out) == (0, "")
+    line = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d 127\.0\.0\.1:\d+ (\S+) -> (.*)"
+    requests = [re.fullmatch(line, logged) for logged in err.splitlines()]
+    assert [match and match.groups() for match in requests] == [
+        ("help.getConfig", "config"),
+        ("account.sendVerifyPhoneCode", "400 PHONE_NUMBER_INVALID"),
+        ("users.getUsers", "401 AUTH_KEY_UNREGISTERED"),
+    ]
+
+
+def test_sigint_is_a_clean_end_too() -> None:
+    with serving() as server:
+        key = PublicKey.from_pem(server.ready["public_key"])
+        assert server.ready["fingerprint"] == f"{key.fingerprint % 2**64:016x}"
+        assert server.ready["public_key"] == key.to_pem()
+        assert server.stop(signal.SIGINT) == (0, "", "")
+
+
+def test_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == f"mtproto serve: can't listen on 127.0.0.1:{port}: address already in use\n"
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "a..b"])
+def test_a_host_that_is_not_ours(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--host", host]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    warning, error = err.splitlines()
+    assert warning == f"warning: '{host}' can be reached from elsewhere, and this is a test server"
+    assert error.startswith("mtproto serve: can't listen on ")
+
+
+def test_a_key_file_that_can_not_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "missing" / "key.pem"
+    assert main(["serve", "--public-key-out", str(path)]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", f"mtproto serve: {path}: No such file or directory\n")
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "http", "٣"])
+def test_ports_that_are_none(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["serve", f"--port={port}"])
+    assert caught.value.code == 2
+    assert f"got '{port}', expected a port from 0 to 65535" in capsys.readouterr().err

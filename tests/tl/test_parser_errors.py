@@ -136,11 +136,21 @@ def test_long_texts_take_no_long_time() -> None:
 
 # Whatever the text, it is parsed or explained
 
-FRAGMENTS = (
-    *"a Foo flags x.y Vector vector int true # #1 #abcdefab . : ? = ; { } ( ) [ ] < > , ! % * + -".split(),
-    *'1 32 flags.0? X:Type ---types--- ---functions--- -- // //- // /* */ ² é \\ " \0'.split(),
-    *(" ", "\n", "\t", "\r\n", "a = A;", "//@description ", "//@error 400 ", "// LAYER 7"),
-)
+TOKENS = """
+a Foo flags x.y Vector vector int true # #1 #abcdefab . : ? = ; { } ( ) [ ] < > , ! % * + - 1 32 flags.0? X:Type
+---types--- ---functions--- -- // //- /* */ ² é \\ " \0
+"""
+FRAGMENTS = [
+    *TOKENS.split(),
+    " ",
+    "\n",
+    "\t",
+    "\r\n",
+    "a = A;",
+    "//@description ",
+    "//@error 400 ",
+    "// LAYER 7",
+]
 
 
 def outcome(text: str) -> ParsedSchema | SchemaError:

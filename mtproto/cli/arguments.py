@@ -70,8 +70,9 @@ def _demo(command: argparse.ArgumentParser) -> None:
 def _serve(command: argparse.ArgumentParser) -> None:
     command.description = f"""\
 {command.description}
-When it is ready, it prints one line of JSON: host, port, fingerprint (hex), and public_key, the RSA key as
-PEM (PKCS#1), or the path it was written to.  Requests are logged to stderr."""
+When it is ready, it prints one line of JSON: host, port, fingerprint (hex), and
+public_key, the RSA key as PEM (PKCS#1), or the path it was written to.
+Requests are logged to stderr."""
     command.add_argument("--host", default="127.0.0.1", help="the address to bind (default: %(default)s)")
     command.add_argument("--port", type=_port, default=0, help="the port to bind (default: any free one)")
     command.add_argument("--public-key-out", metavar="FILE", help="write the public key to FILE")
@@ -82,8 +83,10 @@ PEM (PKCS#1), or the path it was written to.  Requests are logged to stderr."""
 
 def _call(command: argparse.ArgumentParser) -> None:
     command.epilog = f"""\
-in JSON, an object names its constructor under "_", unless there is only one; bytes are {{"hex": "00ff"}}:
-  mtproto call account.sendVerifyPhoneCode '{{"phone_number": "+12025550123", "settings": {{}}}}'
+in JSON, an object names its constructor under "_", which may be left out where
+there is only one; bytes are {{"hex": "00ff"}}:
+  mtproto call account.sendVerifyPhoneCode \\
+    '{{"phone_number": "+12025550123", "settings": {{}}}}'
 
 {_STATUS}"""
     command.add_argument("method", metavar="METHOD", help="a function of the API, as in help.getConfig")

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ipaddress
 import json
+import re
 import signal
 import sys
 from datetime import datetime
@@ -68,8 +69,8 @@ def _ready(server: testing.LoopbackServer, path: str | None) -> dict[str, object
 
 
 def _reason(error: OSError) -> str:
-    # The end of it, without what asyncio puts in front, which repeats the address.
-    return (error.strerror or str(error)).rpartition(": ")[2]
+    # The end of it, without what asyncio puts in front: the address once more, the number.
+    return re.sub(r"^.*: |\[errno \d+\] ", "", error.strerror or str(error))
 
 
 def _log_request(log: testing.RequestLog) -> None:

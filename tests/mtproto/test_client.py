@@ -533,6 +533,9 @@ def test_misuse_is_refused_with_a_reason() -> None:
             await mtproto.connect("127.0.0.1", 1, keys=[])
         with pytest.raises(ValueError, match="PEM"):
             mtproto.connect("127.0.0.1", 1, keys=["no key"])
+        for host, port in (("a..b", 1), ("127.0.0.1", 70_000), ("127.0.0.1", -1)):
+            with pytest.raises(ConnectionClosed, match="can't connect to"):
+                await mtproto.connect(host, port, keys=[TEST_KEY.public])
         async with pair() as client:
             with pytest.raises(LocalProtocolError, match="use ping"):
                 await client.invoke(service.Ping(ping_id=1))

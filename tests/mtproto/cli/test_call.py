@@ -74,6 +74,15 @@ def test_the_embedded_server(capsys: pytest.CaptureFixture[str]) -> None:
     assert config["dc_options"][0]["_"] == "dcOption"
 
 
+def test_an_api_id_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    check(
+        capsys,
+        ["help.getConfig", "--api-id", "2147483648"],
+        2,
+        "api_id: got 2147483648, expected -2147483648",
+    )
+
+
 def test_json_from_stdin() -> None:
     status, out, err = run("call", SEND, "-", stdin=REQUEST)
     assert (status, err) == (0, "")

@@ -120,6 +120,12 @@ def test_a_terminal_without_unicode() -> None:
     assert max(map(len, out.splitlines())) == 120
 
 
+def test_a_character_that_the_terminal_lacks() -> None:
+    status, out, err = run("demo", "--phone", "é", PYTHONIOENCODING="ascii", PYTHONUTF8="1")
+    assert (status, err) == (1, "")
+    assert "phone_number='?'" in out
+
+
 def test_a_phone_can_not_write_to_the_terminal() -> None:
     out = drawn(asyncio.run(converse("abridged", "\x1b]0;title\x07[bold]\u202e")), 80)
     assert all(c.isprintable() or c == "\n" for c in out)

@@ -32,8 +32,6 @@ def run(arguments: argparse.Namespace) -> int:
         answer = asyncio.run(_call(arguments, request))
     except RpcError as error:
         raise CommandError(f"{arguments.method}: {rpc_error_text(function, error)}", 1) from None
-    except UnicodeError:
-        raise CommandError(f"can't connect to {arguments.server[0]!r}: not a host name") from None
     print(json.dumps(to_json_value(answer)))
     return 0
 

@@ -78,8 +78,10 @@ def connect(
             reader, writer = await asyncio.open_connection(host, port)
         except OSError as error:
             raise ConnectionClosed(f"can't connect to {host}:{port}: {error.strerror or error}") from error
-        except (UnicodeError, OverflowError) as error:  # "a..b" is no host name, 70000 no port
-            raise ConnectionClosed(f"can't connect to {host}:{port}: {error}") from None
+        except UnicodeError:
+            raise ConnectionClosed(f"can't connect to {host}:{port}: not a host name") from None
+        except OverflowError:
+            raise ConnectionClosed(f"can't connect to {host}:{port}: not a port, expected 1..65535") from None
         client = Client(connection, reader, writer, api_id=api_id, clock=clock, rng=rng, tap=tap)
         try:
             await client.start()

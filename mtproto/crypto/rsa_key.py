@@ -160,7 +160,8 @@ def _read_pem(load: Callable[[bytes], _T], pem: str | bytes, kind: str) -> _T:
     except TypeError:
         raise ValueError(f"PEM of a {kind} key that is encrypted, expected one in the clear") from None
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ValueError(f"not the PEM of a {kind} key: {error}") from None
+        reason = str(error).partition(". ")[0]  # what follows is advice with addresses
+        raise ValueError(f"not the PEM of a {kind} key: {reason}") from None
 
 
 def _tl_string(number: int) -> bytes:

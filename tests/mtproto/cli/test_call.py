@@ -180,7 +180,7 @@ def test_a_server_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixtur
     for address, words in (
         (f"127.0.0.1:{port}", f"can't connect to 127.0.0.1:{port}"),
         (f"[::1]:{port}", "can't connect to ::1"),
-        (f"a..b:{port}", "can't connect to 'a..b': not a host name"),
+        (f"a..b:{port}", "not a host name"),
     ):
         check(capsys, ["help.getConfig", "--server", address, "--key", str(key)], 2, words)
 

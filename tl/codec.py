@@ -15,12 +15,13 @@ from tl.wire import DEFAULT_LIMITS, Limits, Reader, WireType, Writer, type_name
 
 if TYPE_CHECKING:
     from tl.registry import Registry
-    from tl.runtime import R, TLFunction, TLObject
+    from tl.runtime import Decode, R, TLFunction, TLObject
 
 __all__ = [
     "decode",
     "decode_prefix",
     "decode_result",
+    "decoder",
     "encode",
     "encode_result",
     "reference_decode",
@@ -47,6 +48,51 @@ def reference_encode(value: TLObject) -> bytes:
         raise EncodeError("objects are nested deeper than the interpreter allows") from None
 
 
+def decoder(schema: Registry) -> Decode:
+    """The `decode` of one schema, as its package exports it."""
+    readers = schema.fast_readers
+
+    def decode(
+        data: bytes | bytearray | memoryview,
+        as_type: object = None,
+        *,
+        canonical: bool = True,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> Any:
+        """The value that `data` is the whole boxed encoding of.
+
+        `as_type` says what it has to be: a class, a union such as ``auth.TypeSentCode``, the text of a TL
+        type such as ``"Vector<User>"``, or None for any combinator of this schema.  ``canonical=False`` lets
+        long length forms and non-zero padding through.  Raise `tl.DecodeError`, with offset and path, where
+        it is not one.
+        """
+        try:
+            if type(data) is bytes:
+                value, position = readers[as_type][data[:4]](data, 4, limits.depth)
+                if position == len(data):
+                    return value
+        except Exception:  # noqa: S110 - whatever it was, the reference codec says it better
+            pass
+        return _decode_again(schema, data, as_type, canonical, limits)
+
+    return decode
+
+
+def _decode_again(
+    schema: Registry, data: bytes | bytearray | memoryview, as_type: object, canonical: bool, limits: Limits
+) -> Any:
+    """What the quick way did not settle: types asked for the first time, other buffers, bad bytes."""
+    if type(data) is not bytes:
+        data = bytes(memoryview(data))  # `bytes` alone would make zeros of a number
+    try:
+        value, position = schema.requested_readers(as_type)[data[:4]](data, 4, limits.depth)
+        if position == len(data):
+            return value
+    except Exception:  # noqa: S110 - as above
+        pass
+    return reference_decode(schema, data, as_type, canonical=canonical, limits=limits)
+
+
 def decode(
     schema: Registry,
     data: bytes | bytearray | memoryview,
@@ -61,15 +107,7 @@ def decode(
     TL type (``"Vector<User>"``), or None for any combinator of `schema`.  With ``canonical=False`` long
     length forms and non-zero padding are let through.  Raise DecodeError, with offset and path.
     """
-    if type(data) is not bytes:
-        data = bytes(memoryview(data))  # `bytes` alone would make zeros of a number
-    try:
-        value, position = schema.requested_readers(as_type)[data[:4]](data, 4, limits.depth)
-        if position == len(data):
-            return value
-    except Exception:  # noqa: S110 - whatever it was, the reference codec says it better
-        pass
-    return reference_decode(schema, data, as_type, canonical=canonical, limits=limits)
+    return _decode_again(schema, data, as_type, canonical, limits)
 
 
 def reference_decode(

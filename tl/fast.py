@@ -9,6 +9,7 @@ need not be noticed at once: positions only grow, and at the end they have to me
 from __future__ import annotations
 
 from collections.abc import Callable
+from struct import Struct
 from struct import pack as _pack
 from struct import unpack_from as _unpack_from
 from typing import Any
@@ -49,7 +50,10 @@ HEAD = [bytes([n]) for n in range(254)]
 """The length byte of a short string."""
 TAIL = [bytes(-(n + 1) % 4) for n in range(254)]
 """The padding of a short string."""
-_PACK_NUMBERS = {"i": 4, "q": 8, "d": 8}
+VECTOR_NUMBER = 0x1CB5C415
+_VECTOR_HEADS = [_pack("<II", VECTOR_NUMBER, count) for count in range(256)]
+_NUMBER_SIZES = {"i": 4, "q": 8, "d": 8}
+_unpack_two = Struct("<II").unpack_from
 
 
 def long_bytes(value: bytes) -> bytes:
@@ -69,17 +73,21 @@ def write_object(value: Any, base: type) -> bytes:
 
 
 def write_numbers(values: Any, code: str) -> bytes:
-    """The count and elements of a vector of numbers."""
+    """A boxed vector of numbers."""
     if type(values) is not list:
         raise Unfit
-    return _pack(f"<i{len(values)}{code}", len(values), *values)
+    return _pack(f"<II{len(values)}{code}", VECTOR_NUMBER, len(values), *values)
+
+
+def _vector_head(count: int) -> bytes:
+    return _VECTOR_HEADS[count] if count < 256 else _pack("<II", VECTOR_NUMBER, count)
 
 
 def write_bytes_vector(values: Any) -> bytes:
-    """The count and elements of a vector of bytes."""
+    """A boxed vector of bytes."""
     if type(values) is not list:
         raise Unfit
-    parts = [_pack("<i", len(values))]
+    parts = [_vector_head(len(values))]
     for value in values:
         if type(value) is not bytes:
             raise Unfit
@@ -89,19 +97,17 @@ def write_bytes_vector(values: Any) -> bytes:
 
 
 def write_string_vector(values: Any) -> bytes:
-    """The count and elements of a vector of strings."""
+    """A boxed vector of strings."""
     if type(values) is not list:
         raise Unfit
     return write_bytes_vector([value.encode() for value in values])
 
 
 def write_boxes(values: Any, writers: dict[type, FastWriter]) -> bytes:
-    """The count and elements of a vector of boxed objects."""
+    """A boxed vector of boxed objects."""
     if type(values) is not list:
         raise Unfit
-    parts = [_pack("<i", len(values))]
-    parts += [writers[type(value)](value) for value in values]
-    return b"".join(parts)
+    return _vector_head(len(values)) + b"".join([writers[type(value)](value) for value in values])
 
 
 # Straight-line reading
@@ -118,26 +124,27 @@ def read_long(data: bytes, pos: int) -> tuple[bytes, int]:
 
 
 def read_numbers(data: bytes, pos: int, code: str) -> tuple[list[Any], int]:
-    """The elements of a vector of numbers, from its count on."""
-    count = int.from_bytes(data[pos : pos + 4], "little")
-    size = count * _PACK_NUMBERS[code]
-    if size > len(data) - pos - 4:
+    """The elements of a boxed vector of numbers."""
+    constructor_id, count = _unpack_two(data, pos)
+    size = count * _NUMBER_SIZES[code]
+    if constructor_id != VECTOR_NUMBER or size > len(data) - pos - 8:
         raise Unfit
-    return list(_unpack_from(f"<{count}{code}", data, pos + 4)), pos + 4 + size
+    return list(_unpack_from(f"<{count}{code}", data, pos + 8)), pos + 8 + size
 
 
 def _count(data: bytes, pos: int) -> int:
-    count = int.from_bytes(data[pos : pos + 4], "little")
-    if count > len(data) - pos - 4 >> 2:
+    """The count of the boxed vector at `pos`, whose elements take four bytes or more."""
+    constructor_id, count = _unpack_two(data, pos)
+    if constructor_id != VECTOR_NUMBER or count > len(data) - pos - 8 >> 2:
         raise Unfit
-    return count
+    return count  # type: ignore[no-any-return]
 
 
 def read_bytes_vector(data: bytes, pos: int) -> tuple[list[bytes], int]:
-    """The elements of a vector of bytes, from its count on."""
+    """The elements of a boxed vector of bytes."""
     values = []
     count = _count(data, pos)
-    pos += 4
+    pos += 8
     for _ in range(count):
         size = data[pos]
         if size < 254:
@@ -153,16 +160,16 @@ def read_bytes_vector(data: bytes, pos: int) -> tuple[list[bytes], int]:
 
 
 def read_string_vector(data: bytes, pos: int) -> tuple[list[str], int]:
-    """The elements of a vector of strings, from its count on."""
+    """The elements of a boxed vector of strings."""
     values, pos = read_bytes_vector(data, pos)
     return [value.decode() for value in values], pos
 
 
 def read_boxes(data: bytes, pos: int, readers: dict[bytes, FastReader], depth: int) -> tuple[list[Any], int]:
-    """The elements of a vector of boxed objects, from its count on."""
+    """The elements of a boxed vector of boxed objects."""
     values = []
     count = _count(data, pos)
-    pos += 4
+    pos += 8
     for _ in range(count):
         value, pos = readers[data[pos : pos + 4]](data, pos + 4, depth)
         values.append(value)

@@ -31,8 +31,11 @@ class Registry:
         self.by_name: dict[str, Any] = {}
         self._by_id: dict[int, Any] = {}
         self._constructors: dict[str, list[Any]] = {}
-        self._readers: dict[object, dict[bytes, FastReader]] = {
-            "Object": {},
+        everything: dict[bytes, FastReader] = {}
+        # What a caller may ask for (`as_type`) → readers by constructor id.
+        self.fast_readers: dict[object, dict[bytes, FastReader]] = {
+            None: everything,
+            "Object": everything,
             "!X": {},
             "Bool": {BOOL_TRUE: _read_true, BOOL_FALSE: _read_false},
         }
@@ -47,12 +50,12 @@ class Registry:
         """Make a generated class known; raise SchemaError where its name or id is taken."""
         key = cls.CONSTRUCTOR_ID.to_bytes(4, "little")
         is_function = hasattr(cls, "RESULT")
-        everything = self._readers["Object"]
+        everything = self.fast_readers["Object"]
         if cls.TL_NAME in self.by_name:
             raise SchemaError(f"{self.name} already has a combinator {cls.TL_NAME}")
         self.by_name[cls.TL_NAME] = cls
         if is_function:
-            self._readers["!X"][key] = cls._read
+            self.fast_readers["!X"][key] = cls._read
             everything[key] = cls._read
         else:
             self._constructors.setdefault(cls.TYPE, []).append(cls)
@@ -67,7 +70,7 @@ class Registry:
 
     def readers(self, type_name: object) -> dict[bytes, FastReader]:
         """The fast readers of a boxed type by constructor id, filled as classes are added."""
-        return self._readers.setdefault(type_name, {})
+        return self.fast_readers.setdefault(type_name, {})
 
     def writers(self, type_name: str) -> dict[type, FastWriter]:
         """The fast writers of a boxed type by class, filled as classes are added."""
@@ -127,12 +130,10 @@ class Registry:
 
     def requested_readers(self, as_type: object) -> dict[bytes, FastReader]:
         """The fast readers for what a caller asked for; empty where only the reference codec will do."""
-        if as_type is None:
-            return self._readers["Object"]
-        found = self._readers.get(as_type)
+        found = self.fast_readers.get(as_type)
         if found is None:
             found = self._readers_of(self.wire_type(as_type))
-            self._readers[as_type] = found
+            self.fast_readers[as_type] = found
         return found
 
     def _readers_of(self, kind: WireType) -> dict[bytes, FastReader]:
@@ -140,7 +141,7 @@ class Registry:
             return {c.CONSTRUCTOR_ID.to_bytes(4, "little"): c._read for c in kind.classes()}
         if isinstance(kind, Vector) and kind.boxed and isinstance(kind.item, Boxed):
             readers = self.requested_readers(kind.item.name)
-            return {VECTOR_ID: lambda data, pos, depth: read_boxes(data, pos, readers, depth)}
+            return {VECTOR_ID: lambda data, pos, depth: read_boxes(data, pos - 4, readers, depth)}
         return {}
 
 

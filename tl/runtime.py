@@ -41,6 +41,7 @@ __all__ = [
     "HEAD",
     "TAIL",
     "VECTOR_ID",
+    "Decode",
     "FastReader",
     "FastWriter",
     "Limits",
@@ -109,7 +110,11 @@ class TLObject(metaclass=TLType):
             cls.SCHEMA.add(cls)
 
     def __bytes__(self) -> bytes:
-        return codec.encode(self)
+        try:
+            return self._encode()
+        except Exception:  # noqa: S110 - as in `codec.encode`, whose body this is: a call less
+            pass
+        return codec.reference_encode(self)
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -140,9 +145,27 @@ class TLObject(metaclass=TLType):
 
 
 if TYPE_CHECKING:
-    from typing import Generic, TypeVar
+    from typing import Generic, Protocol, TypeVar, overload
 
     R = TypeVar("R", covariant=True)
+    _T = TypeVar("_T")
+    _Data = bytes | bytearray | memoryview
+
+    class Decode(Protocol):
+        """The type of a package's `decode`."""
+
+        @overload
+        def __call__(
+            self, data: _Data, as_type: None = None, *, canonical: bool = True, limits: Limits = ...
+        ) -> TLObject: ...
+        @overload
+        def __call__(
+            self, data: _Data, as_type: type[_T], *, canonical: bool = True, limits: Limits = ...
+        ) -> _T: ...
+        @overload
+        def __call__(
+            self, data: _Data, as_type: object, *, canonical: bool = True, limits: Limits = ...
+        ) -> Any: ...
 
     class TLFunction(TLObject, Generic[R]):
         """A request whose answer is of type `R`."""
@@ -160,4 +183,4 @@ else:
         def __class_getitem__(cls, _):
             return cls
 
-    R = None
+    R = Decode = None

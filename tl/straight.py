@@ -224,9 +224,10 @@ class _Writer:
     def expression(self, kind: TypeExpr, local: str, generics: set[str]) -> str:
         if isinstance(kind, Multiplicity):
             raise _Rare
-        if kind.name in ("Vector", "vector"):
-            vector = self.vector(kind.arguments[0], local)
-            return f"_VECTOR + {vector}" if kind.name == "Vector" and not kind.bare else vector
+        if kind.name == "vector" or (kind.name == "Vector" and kind.bare):
+            raise _Rare
+        if kind.name == "Vector":
+            return self.vector(kind.arguments[0], local)
         if kind.name in generics:
             return f"_write_object({local}, _rt.TLFunction)"
         if kind.name == "Object":
@@ -353,11 +354,9 @@ class _Reader:
     def composite(self, kind: TypeExpr, target: str, generics: set[str]) -> Iterator[str]:
         if isinstance(kind, Multiplicity):
             raise _Rare
-        if kind.name in ("Vector", "vector"):
-            if kind.name == "Vector" and not kind.bare:
-                yield "if data[pos : pos + 4] != _VECTOR:"
-                yield "    raise _Unfit"
-                yield "pos += 4"
+        if kind.name == "vector" or (kind.name == "Vector" and kind.bare):
+            raise _Rare
+        if kind.name == "Vector":
             yield f"{target}, pos = {self.vector(kind.arguments[0])}"
             return
         self.nests = True

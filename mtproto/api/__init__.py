@@ -4,10 +4,6 @@
 
 from __future__ import annotations
 
-from typing import Any as _Any
-from typing import TypeVar as _TypeVar
-from typing import overload as _overload
-
 from tl import runtime as _rt
 
 from . import account, auth, help, users
@@ -226,43 +222,4 @@ __all__ = [
 ]
 
 LAYER = 228
-_T = _TypeVar("_T")
-
-@_overload
-def decode(
-    data: bytes | bytearray | memoryview,
-    as_type: None = None,
-    *,
-    canonical: bool = True,
-    limits: _rt.Limits = _rt.DEFAULT_LIMITS,
-) -> _rt.TLObject: ...
-@_overload
-def decode(
-    data: bytes | bytearray | memoryview,
-    as_type: type[_T],
-    *,
-    canonical: bool = True,
-    limits: _rt.Limits = _rt.DEFAULT_LIMITS,
-) -> _T: ...
-@_overload
-def decode(
-    data: bytes | bytearray | memoryview,
-    as_type: object,
-    *,
-    canonical: bool = True,
-    limits: _rt.Limits = _rt.DEFAULT_LIMITS,
-) -> _Any: ...
-def decode(
-    data: bytes | bytearray | memoryview,
-    as_type: object = None,
-    *,
-    canonical: bool = True,
-    limits: _rt.Limits = _rt.DEFAULT_LIMITS,
-) -> _Any:
-    """The value that `data` is the whole boxed encoding of.
-
-    `as_type` says what it has to be: a class, a union such as ``auth.TypeSentCode``, the text of a TL type
-    such as ``"Vector<User>"``, or None for any combinator of this schema.  ``canonical=False`` lets long
-    length forms and non-zero padding through.  Raise `tl.DecodeError`, with offset and path, where it is not.
-    """
-    return _rt.codec.decode(SCHEMA, data, as_type, canonical=canonical, limits=limits)
+decode: _rt.Decode = _rt.codec.decoder(SCHEMA)

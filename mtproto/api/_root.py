@@ -120,7 +120,6 @@ _HEAD = _rt.HEAD
 _TAIL = _rt.TAIL
 _TRUE = _rt.BOOL_TRUE
 _Unfit = _rt.Unfit
-_VECTOR = _rt.VECTOR_ID
 _long_bytes = _rt.long_bytes
 _new = _rt.new
 _read_boxes = _rt.read_boxes
@@ -1099,7 +1098,7 @@ class User(_rt.TLObject):
             c41 = b""
         else:
             f0 |= 0x40000
-            c41 = _VECTOR + _write_boxes(v41, _write_RestrictionReason)
+            c41 = _write_boxes(v41, _write_RestrictionReason)
         v42 = self.bot_inline_placeholder
         if v42 is None:
             c42 = b""
@@ -1127,7 +1126,7 @@ class User(_rt.TLObject):
             c45 = b""
         else:
             f19 |= 0x1
-            c45 = _VECTOR + _write_boxes(v45, _write_Username)
+            c45 = _write_boxes(v45, _write_Username)
         v46 = self.stories_max_id
         if v46 is None:
             c46 = b""
@@ -1291,9 +1290,6 @@ class User(_rt.TLObject):
         else:
             obj.bot_info_version = None
         if f0 & 0x40000:
-            if data[pos : pos + 4] != _VECTOR:
-                raise _Unfit
-            pos += 4
             obj.restriction_reason, pos = _read_boxes(data, pos, _read_RestrictionReason, depth)
         else:
             obj.restriction_reason = None
@@ -1328,9 +1324,6 @@ class User(_rt.TLObject):
         else:
             obj.emoji_status = None
         if f19 & 0x1:
-            if data[pos : pos + 4] != _VECTOR:
-                raise _Unfit
-            pos += 4
             obj.usernames, pos = _read_boxes(data, pos, _read_Username, depth)
         else:
             obj.usernames = None
@@ -2222,7 +2215,7 @@ class Config(_rt.TLObject):
             raise _Unfit
         c8 = _TRUE if v8 else _FALSE
         v10 = self.dc_options
-        c10 = _VECTOR + _write_boxes(v10, _write_DcOption)
+        c10 = _write_boxes(v10, _write_DcOption)
         v11 = self.dc_txt_domain_name
         s11 = v11.encode()
         n11 = len(s11)
@@ -2252,9 +2245,6 @@ class Config(_rt.TLObject):
         obj.test_mode = _BOOLS[data[pos : pos + 4]]
         pos += 4
         obj.this_dc, = _unpack_i(data, pos)
-        pos += 4
-        if data[pos : pos + 4] != _VECTOR:
-            raise _Unfit
         pos += 4
         obj.dc_options, pos = _read_boxes(data, pos, _read_DcOption, depth)
         n = data[pos]
@@ -3649,7 +3639,7 @@ class JsonArray(_rt.TLObject):
 
     def _encode(self) -> bytes:
         v0 = self.value
-        c0 = _VECTOR + _write_boxes(v0, _write_JSONValue)
+        c0 = _write_boxes(v0, _write_JSONValue)
         return b'cGD\xf7' + c0
 
     @staticmethod
@@ -3658,9 +3648,6 @@ class JsonArray(_rt.TLObject):
             raise _Unfit
         depth -= 1
         obj = _new(JsonArray)
-        if data[pos : pos + 4] != _VECTOR:
-            raise _Unfit
-        pos += 4
         obj.value, pos = _read_boxes(data, pos, _read_JSONValue, depth)
         return obj, pos
 
@@ -3686,7 +3673,7 @@ class JsonObject(_rt.TLObject):
 
     def _encode(self) -> bytes:
         v0 = self.value
-        c0 = _VECTOR + _write_boxes(v0, _write_JSONObjectValue)
+        c0 = _write_boxes(v0, _write_JSONObjectValue)
         return b'\x9d\xd4\xc1\x99' + c0
 
     @staticmethod
@@ -3695,9 +3682,6 @@ class JsonObject(_rt.TLObject):
             raise _Unfit
         depth -= 1
         obj = _new(JsonObject)
-        if data[pos : pos + 4] != _VECTOR:
-            raise _Unfit
-        pos += 4
         obj.value, pos = _read_boxes(data, pos, _read_JSONObjectValue, depth)
         return obj, pos
 
@@ -3812,7 +3796,7 @@ class CodeSettings(_rt.TLObject):
             c7 = b""
         else:
             f0 |= 0x40
-            c7 = _VECTOR + _write_bytes_vector(v7)
+            c7 = _write_bytes_vector(v7)
         v8 = self.token
         if v8 is None:
             c8 = b""
@@ -3846,9 +3830,6 @@ class CodeSettings(_rt.TLObject):
         obj.allow_firebase = f0 & 0x80 != 0
         obj.unknown_number = f0 & 0x200 != 0
         if f0 & 0x40:
-            if data[pos : pos + 4] != _VECTOR:
-                raise _Unfit
-            pos += 4
             obj.logout_tokens, pos = _read_bytes_vector(data, pos)
         else:
             obj.logout_tokens = None
@@ -4520,9 +4501,9 @@ class PeerColorCollectible(_rt.TLObject):
             c7 = b""
         else:
             f0 |= 0x2
-            c7 = _VECTOR + _write_numbers(v7, "i")
+            c7 = _write_numbers(v7, "i")
         v5 = self.colors
-        c5 = _VECTOR + _write_numbers(v5, "i")
+        c5 = _write_numbers(v5, "i")
         return _pack_IIqqqi(0xB9C0639A, f0, self.collectible_id, self.gift_emoji_id, self.background_emoji_id, self.accent_color) + c5 + c6 + c7
 
     @staticmethod
@@ -4531,9 +4512,6 @@ class PeerColorCollectible(_rt.TLObject):
         f0, obj.collectible_id, obj.gift_emoji_id, obj.background_emoji_id, obj.accent_color = _unpack_Iqqqi(data, pos)
         pos += 32
         obj.flags = f0 & 0xFFFFFFFC
-        if data[pos : pos + 4] != _VECTOR:
-            raise _Unfit
-        pos += 4
         obj.colors, pos = _read_numbers(data, pos, "i")
         if f0 & 0x1:
             (obj.dark_accent_color,) = _unpack_i(data, pos)
@@ -4541,9 +4519,6 @@ class PeerColorCollectible(_rt.TLObject):
         else:
             obj.dark_accent_color = None
         if f0 & 0x2:
-            if data[pos : pos + 4] != _VECTOR:
-                raise _Unfit
-            pos += 4
             obj.dark_colors, pos = _read_numbers(data, pos, "i")
         else:
             obj.dark_colors = None

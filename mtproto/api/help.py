@@ -24,7 +24,6 @@ __all__ = [
 _HEAD = _rt.HEAD
 _TAIL = _rt.TAIL
 _Unfit = _rt.Unfit
-_VECTOR = _rt.VECTOR_ID
 _long_bytes = _rt.long_bytes
 _new = _rt.new
 _read_boxes = _rt.read_boxes
@@ -103,7 +102,7 @@ class TermsOfService(_rt.TLObject):
         n3 = len(s3)
         c3 = _HEAD[n3] + s3 + _TAIL[n3] if n3 < 254 else _long_bytes(s3)
         v4 = self.entities
-        c4 = _VECTOR + _write_boxes(v4, _write_MessageEntity)
+        c4 = _write_boxes(v4, _write_MessageEntity)
         return b"".join((_pack_II(0x780A0310, f0), c2, c3, c4, c5))
 
     @staticmethod
@@ -127,9 +126,6 @@ class TermsOfService(_rt.TLObject):
         else:
             value, pos = _read_long(data, pos)
             obj.text = value.decode()
-        if data[pos : pos + 4] != _VECTOR:
-            raise _Unfit
-        pos += 4
         obj.entities, pos = _read_boxes(data, pos, _read_MessageEntity, depth)
         if f0 & 0x2:
             (obj.min_age_confirm,) = _unpack_i(data, pos)

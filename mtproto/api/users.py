@@ -19,7 +19,6 @@ __all__ = [
 ]
 
 _Unfit = _rt.Unfit
-_VECTOR = _rt.VECTOR_ID
 _new = _rt.new
 _read_boxes = _rt.read_boxes
 _write_boxes = _rt.write_boxes
@@ -59,7 +58,7 @@ class GetUsers(_rt.TLFunction["list[_root.TypeUser]"]):
 
     def _encode(self) -> bytes:
         v0 = self.id
-        c0 = _VECTOR + _write_boxes(v0, _write_InputUser)
+        c0 = _write_boxes(v0, _write_InputUser)
         return b'H\xa5\x91\r' + c0
 
     @staticmethod
@@ -68,8 +67,5 @@ class GetUsers(_rt.TLFunction["list[_root.TypeUser]"]):
             raise _Unfit
         depth -= 1
         obj = _new(GetUsers)
-        if data[pos : pos + 4] != _VECTOR:
-            raise _Unfit
-        pos += 4
         obj.id, pos = _read_boxes(data, pos, _read_InputUser, depth)
         return obj, pos

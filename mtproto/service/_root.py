@@ -97,7 +97,6 @@ __all__ = [
 _HEAD = _rt.HEAD
 _TAIL = _rt.TAIL
 _Unfit = _rt.Unfit
-_VECTOR = _rt.VECTOR_ID
 _long_bytes = _rt.long_bytes
 _new = _rt.new
 _read_long = _rt.read_long
@@ -194,7 +193,7 @@ class ResPQ(_rt.TLObject):
         n2 = len(v2)
         c2 = _HEAD[n2] + v2 + _TAIL[n2] if n2 < 254 else _long_bytes(v2)
         v3 = self.server_public_key_fingerprints
-        c3 = _VECTOR + _write_numbers(v3, "q")
+        c3 = _write_numbers(v3, "q")
         return b"".join((b'c$\x16\x05', v0, v1, c2, c3))
 
     @staticmethod
@@ -212,9 +211,6 @@ class ResPQ(_rt.TLObject):
         else:
             value, pos = _read_long(data, pos)
             obj.pq = value
-        if data[pos : pos + 4] != _VECTOR:
-            raise _Unfit
-        pos += 4
         obj.server_public_key_fingerprints, pos = _read_numbers(data, pos, "q")
         return obj, pos
 
@@ -1217,15 +1213,12 @@ class MsgsAck(_rt.TLObject):
 
     def _encode(self) -> bytes:
         v0 = self.msg_ids
-        c0 = _VECTOR + _write_numbers(v0, "q")
+        c0 = _write_numbers(v0, "q")
         return b'Y\xb4\xd6b' + c0
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
         obj = _new(MsgsAck)
-        if data[pos : pos + 4] != _VECTOR:
-            raise _Unfit
-        pos += 4
         obj.msg_ids, pos = _read_numbers(data, pos, "q")
         return obj, pos
 
@@ -1345,15 +1338,12 @@ class MsgsStateReq(_rt.TLObject):
 
     def _encode(self) -> bytes:
         v0 = self.msg_ids
-        c0 = _VECTOR + _write_numbers(v0, "q")
+        c0 = _write_numbers(v0, "q")
         return b'R\xfbi\xda' + c0
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
         obj = _new(MsgsStateReq)
-        if data[pos : pos + 4] != _VECTOR:
-            raise _Unfit
-        pos += 4
         obj.msg_ids, pos = _read_numbers(data, pos, "q")
         return obj, pos
 
@@ -1433,7 +1423,7 @@ class MsgsAllInfo(_rt.TLObject):
 
     def _encode(self) -> bytes:
         v0 = self.msg_ids
-        c0 = _VECTOR + _write_numbers(v0, "q")
+        c0 = _write_numbers(v0, "q")
         v1 = self.info
         if type(v1) is not bytes:
             raise _Unfit
@@ -1444,9 +1434,6 @@ class MsgsAllInfo(_rt.TLObject):
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
         obj = _new(MsgsAllInfo)
-        if data[pos : pos + 4] != _VECTOR:
-            raise _Unfit
-        pos += 4
         obj.msg_ids, pos = _read_numbers(data, pos, "q")
         n = data[pos]
         if n < 254:
@@ -1558,15 +1545,12 @@ class MsgResendReq(_rt.TLObject):
 
     def _encode(self) -> bytes:
         v0 = self.msg_ids
-        c0 = _VECTOR + _write_numbers(v0, "q")
+        c0 = _write_numbers(v0, "q")
         return b'\x08\x1a\x86}' + c0
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
         obj = _new(MsgResendReq)
-        if data[pos : pos + 4] != _VECTOR:
-            raise _Unfit
-        pos += 4
         obj.msg_ids, pos = _read_numbers(data, pos, "q")
         return obj, pos
 
@@ -1593,15 +1577,12 @@ class MsgResendAnsReq(_rt.TLObject):
 
     def _encode(self) -> bytes:
         v0 = self.msg_ids
-        c0 = _VECTOR + _write_numbers(v0, "q")
+        c0 = _write_numbers(v0, "q")
         return b'\xeb\xba\x10\x86' + c0
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
         obj = _new(MsgResendAnsReq)
-        if data[pos : pos + 4] != _VECTOR:
-            raise _Unfit
-        pos += 4
         obj.msg_ids, pos = _read_numbers(data, pos, "q")
         return obj, pos
 

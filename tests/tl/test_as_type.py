@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from mtproto import api, service
-from tests.tl.helpers import refused
+from tests.tl.helpers import load_package, refused
 from tl import (
     DecodeError,
     EncodeError,
@@ -85,6 +86,31 @@ def test_as_type_is_no_other_thing(shapes: ModuleType, as_type: object) -> None:
 def test_as_type_is_a_type_of_the_schema(shapes: ModuleType, as_type: str) -> None:
     with pytest.raises(SchemaError):
         shapes.decode(b"\3\0\0\0", as_type)
+
+
+@pytest.mark.parametrize(
+    "text", ["{types}---functions---{functions}", "---functions---{functions}---types---{types}"]
+)
+def test_a_function_may_share_its_id_with_a_constructor(tmp_path: Path, text: str) -> None:
+    text = text.format(types=" a#1 = A; ", functions=" f#1 = A; g#2 {X:Type} query:!X = X; ")
+    package = load_package(text, tmp_path, "shared_ids")
+    assert package.SCHEMA.find(1) is package.F
+    for codec in (decode, reference_decode):
+        for as_type, expected in (
+            (None, package.F),
+            ("Object", package.F),
+            ("A", package.A),
+            (package.A, package.A),
+        ):
+            assert type(codec(package.SCHEMA, b"\1\0\0\0", as_type)) is expected
+        assert codec(package.SCHEMA, b"\2\0\0\0\1\0\0\0") == package.G(query=package.F())
+
+
+def test_straight_line_code_reads_what_is_asked_for(shapes: ModuleType) -> None:
+    readers = shapes.SCHEMA.requested_readers
+    assert set(readers(shapes.TypeLeaf)) == set(readers("Leaf")) == {b"\3\0\0\0", b"\4\0\0\0"}
+    data = b"\x15\xc4\xb5\x1c\1\0\0\0\3\0\0\0"
+    assert readers("Vector<Leaf>")[data[:4]](data, 4, 64) == ([shapes.Leaf()], len(data))
 
 
 def test_results(shapes: ModuleType) -> None:

@@ -119,6 +119,16 @@ def test_nesting_is_limited(shapes: ModuleType, name: str, level: bytes, end: by
         straight_read(level * 65 + end, 4, 64)
 
 
+def test_neighbours_do_not_count_as_nesting(shapes: ModuleType) -> None:
+    node = shapes.Node(next=shapes.Tree(children=[shapes.Node(next=shapes.End())] * 100))
+    tree = shapes.Tree(children=[node] * 100)
+    for codec in (decode, reference_decode):
+        assert codec(shapes.SCHEMA, bytes(tree), limits=Limits(depth=4)) == tree
+        with pytest.raises(LimitExceeded) as caught:
+            codec(shapes.SCHEMA, bytes(tree), limits=Limits(depth=3))
+        assert caught.value.path == "children[0].next.children[0]"
+
+
 @pytest.mark.parametrize(("name", "level", "end"), NESTED)
 @pytest.mark.parametrize("depth", [64, 10**6])
 def test_nesting_without_end_is_refused_at_once(

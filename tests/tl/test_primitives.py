@@ -233,6 +233,33 @@ def test_malformed_input_by_itself(package: ModuleType, case: dict[str, Any]) ->
     assert 0 <= caught.value.offset <= len(case["input"]) // 2
 
 
+@pytest.mark.parametrize(
+    ("kind", "data", "offset", "got", "expected"),
+    [
+        ("string", "0561626364", 1, 4, 5),
+        ("string", "fe0100", 1, 2, 3),
+        ("string", "0461626364", 5, 0, 3),
+        ("string", "0161ff00", 2, b"\xff\0", bytes(2)),
+        ("string", "fe03000061626300", 0, 3, ">= 254"),
+        ("string", "ff00000100000000", 0, 255, "0..254"),
+        ("string", "03fffe80", 0, b"\xff", "UTF-8"),
+        ("string", "0561c3285a000000", 0, b"\xc3", "UTF-8"),
+        ("Bool", "00000000", 0, 0, "boolTrue or boolFalse"),
+        ("Vector<int>", "15c4b51cffffffff", 4, -1, ">= 0"),
+        ("Vector<int>", "15c4b51c0200000007000000", 4, 2, "<= 1"),
+        ("Vector<int>", "0100000007000000", 0, 1, "0x1cb5c415 (Vector<int>)"),
+        ("int", "0100000002000000", 4, 4, 0),
+    ],
+)
+def test_where_malformed_input_is_wrong(
+    package: ModuleType, kind: str, data: str, offset: int, got: object, expected: object
+) -> None:
+    with pytest.raises(DecodeError) as caught:
+        decode(package.SCHEMA, bytes.fromhex(data), kind)
+    assert (caught.value.offset, caught.value.path) == (offset, "")
+    assert (caught.value.got, caught.value.expected) == (got, expected)
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("case", MALFORMED, ids=lambda case: str(case["name"]))
 def test_malformed_input_in_an_object(package: ModuleType, case: dict[str, Any], form: str) -> None:

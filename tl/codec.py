@@ -31,17 +31,13 @@ __all__ = [
 
 def encode(value: TLObject) -> bytes:
     """The boxed encoding of an object; raise EncodeError, naming the field, where a value does not fit."""
-    try:
-        return value._encode()
-    except Exception:  # noqa: S110 - whatever it was, the reference codec says it better
-        pass
-    return reference_encode(value)
+    if not hasattr(type(value), "SCHEMA"):
+        raise EncodeError(f"got {type_name(value)}, expected a TL object")
+    return bytes(value)
 
 
 def reference_encode(value: TLObject) -> bytes:
     """`encode` by the reference codec alone."""
-    if not hasattr(type(value), "SCHEMA"):
-        raise EncodeError(f"got {type_name(value)}, expected a TL object")
     try:
         return AnyObject("Object", value.SCHEMA).write(value, Writer(MAX_ENCODE_DEPTH))
     except RecursionError:
@@ -52,12 +48,13 @@ def decoder(schema: Registry) -> Decode:
     """The `decode` of one schema, as its package exports it."""
     readers = schema.fast_readers
 
+    default_depth = DEFAULT_LIMITS.depth
+
     def decode(
         data: bytes | bytearray | memoryview,
         as_type: object = None,
-        *,
         canonical: bool = True,
-        limits: Limits = DEFAULT_LIMITS,
+        limits: Limits | None = None,
     ) -> Any:
         """The value that `data` is the whole boxed encoding of.
 
@@ -68,12 +65,14 @@ def decoder(schema: Registry) -> Decode:
         """
         try:
             if type(data) is bytes:
-                value, position = readers[as_type][data[:4]](data, 4, limits.depth)
+                value, position = readers[as_type][data[:4]](
+                    data, 4, default_depth if limits is None else limits.depth
+                )
                 if position == len(data):
                     return value
         except Exception:  # noqa: S110 - whatever it was, the reference codec says it better
             pass
-        return _decode_again(schema, data, as_type, canonical, limits)
+        return _decode_again(schema, data, as_type, canonical, limits or DEFAULT_LIMITS)
 
     return decode
 

@@ -193,6 +193,17 @@ def _is_flag_word(combinator: Combinator, parameter: Parameter) -> bool:
     return any(p.flag and p.flag.field == parameter.name for p in combinator.parameters)
 
 
+def _condition(tests: list[str]) -> Iterator[str]:
+    line = f"        if {' or '.join(tests)}:"
+    if len(line) <= _WIDTH:
+        yield line
+    else:
+        yield "        if ("
+        yield f"            {tests[0]}"
+        yield from (f"            or {test}" for test in tests[1:])
+        yield "        ):"
+
+
 def _constructor(scope: _Scope, combinator: Combinator, names: tuple[str, ...]) -> Iterator[str]:
     if not names:
         return
@@ -220,3 +231,7 @@ def _constructor(scope: _Scope, combinator: Combinator, names: tuple[str, ...]) 
         yield from (f"        {argument}," for argument in arguments)
         yield "    ) -> None:"
     yield from (f"        self.{name} = {name}" for name in names)
+    if required:
+        tests = [f"_MISSING is {argument.partition(':')[0]}" for argument in required]
+        yield from _condition(tests)
+        yield "            raise _missing_field(self)"

@@ -87,7 +87,8 @@ def write_bytes_vector(values: Any) -> bytes:
     """A boxed vector of bytes."""
     if type(values) is not list:
         raise Unfit
-    parts = [_vector_head(len(values))]
+    count = len(values)
+    parts = [_VECTOR_HEADS[count] if count < 256 else _vector_head(count)]
     for value in values:
         if type(value) is not bytes:
             raise Unfit

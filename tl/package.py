@@ -32,7 +32,9 @@ _HELPERS = {
     "_TAIL": "_rt.TAIL",
     "_TRUE": "_rt.BOOL_TRUE",
     "_Unfit": "_rt.Unfit",
+    "_MISSING": "_rt.MISSING",
     "_long_bytes": "_rt.long_bytes",
+    "_missing_field": "_rt.missing_field",
     "_new": "_rt.new",
     "_read_boxes": "_rt.read_boxes",
     "_read_bytes_vector": "_rt.read_bytes_vector",
@@ -48,7 +50,9 @@ _HELPERS = {
     "_write_string_vector": "_rt.write_string_vector",
 }
 _BY_TYPE = re.compile(r"\b_(read|write)_([A-Za-z]\w*)\[")
-_BY_TYPE_ARGUMENT = re.compile(r"\b_(read|write)_boxes\((?:data, pos, |\w+, )_(?:read|write)_([A-Za-z]\w*)")
+_BY_TYPE_ARGUMENT = re.compile(
+    r"\b_(read|write)_boxes\((?:data, pos, |[\w.]+, )_(?:read|write)_([A-Za-z]\w*)"
+)
 
 
 def package_files(schema: Schema, name: str) -> dict[str, str]:

@@ -39,6 +39,7 @@ __all__ = [
     "BOOL_TRUE",
     "DEFAULT_LIMITS",
     "HEAD",
+    "MISSING",
     "TAIL",
     "VECTOR_ID",
     "Decode",
@@ -52,6 +53,7 @@ __all__ = [
     "Unfit",
     "codec",
     "long_bytes",
+    "missing_field",
     "new",
     "read_boxes",
     "read_bytes_vector",
@@ -67,7 +69,7 @@ __all__ = [
 
 
 class TLType(type):
-    """The class of generated classes: makes their field tables, and names the field that a call left out."""
+    """The class of generated classes: makes their field tables."""
 
     SCHEMA: Registry
 
@@ -76,19 +78,34 @@ class TLType(type):
         """The fields in wire order; made from the TL text on first use."""
         return cls.SCHEMA.table(cls)
 
-    if not TYPE_CHECKING:
 
-        def __call__(cls, /, *args, **fields):  # a field may be called `cls`
-            try:
-                return type.__call__(cls, *args, **fields)
-            except TypeError:
-                given = fields.keys()
-                for field in cls.FIELDS if hasattr(cls, "TL_NAME") and not args else ():
-                    if field.flag is None and not hasattr(field.type, "known") and field.name not in given:
-                        raise MissingField(
-                            f"missing in {cls.TL_NAME}, expected {field.type.name}", path=field.name
-                        ) from None
-                raise
+class _Missing:
+    """What a required field is until it is given."""
+
+    def __repr__(self) -> str:
+        return "<required>"
+
+
+MISSING: Any = _Missing()
+
+
+def missing_field(value: Any) -> MissingField:
+    """The error for an object that was built without all of its required fields."""
+    for field in type(value).FIELDS:
+        if getattr(value, field.name, None) is MISSING:
+            return MissingField(f"missing in {value.TL_NAME}, expected {field.type.name}", path=field.name)
+    raise TypeError(f"nothing is missing in {value!r}")
+
+
+def _let_fields_be_missing(cls: type) -> None:
+    """Give `__init__` a default for each required field, so that it can say itself which one is missing.
+
+    Type checkers read the source, where there is none.
+    """
+    init: Any = cls.__init__  # type: ignore[misc]
+    code = init.__code__
+    names = code.co_varnames[1 : 1 + code.co_kwonlyargcount]
+    init.__kwdefaults__ = dict.fromkeys(names, MISSING) | (init.__kwdefaults__ or {})
 
 
 class TLObject(metaclass=TLType):
@@ -107,12 +124,14 @@ class TLObject(metaclass=TLType):
 
     def __init_subclass__(cls) -> None:
         if "TL" in cls.__dict__:
+            if "__init__" in cls.__dict__:
+                _let_fields_be_missing(cls)
             cls.SCHEMA.add(cls)
 
     def __bytes__(self) -> bytes:
         try:
             return self._encode()
-        except Exception:  # noqa: S110 - as in `codec.encode`, whose body this is: a call less
+        except Exception:  # noqa: S110 - whatever it was, the reference codec says it better
             pass
         return codec.reference_encode(self)
 

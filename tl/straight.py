@@ -28,6 +28,7 @@ _FIXED = {
     "int128": ("16s", 16),
     "int256": ("32s", 32),
 }
+_WIDTH = 98
 _RAW_SIZES = {"int128": 16, "int256": 32}
 _NUMBERS = {"int": "i", "long": "q", "double": "d"}
 
@@ -89,13 +90,10 @@ def _identifier(type_name: str) -> str:
 def straight_write(schema: Schema, combinator: Combinator) -> list[str]:
     """The lines of `_encode`; none where there is no straight-line code for this combinator."""
     try:
-        return [
-            "",
-            "def _encode(self) -> bytes:",
-            *(f"    {line}" for line in _Writer(schema, combinator).lines()),
-        ]
+        body = list(_Writer(schema, combinator).lines())
     except _Rare:
         return []
+    return ["", "def _encode(self) -> bytes:", *(f"    {line}" for line in body)]
 
 
 def straight_read(schema: Schema, combinator: Combinator) -> list[str]:
@@ -109,57 +107,113 @@ def straight_read(schema: Schema, combinator: Combinator) -> list[str]:
 
 
 class _Writer:
+    """Builds the statements of `_encode` and, from left to right, the parts that it returns.
+
+    A run of numbers is packed at once.  A run with a flags word can be packed only when all flags are known,
+    so it is packed in the `return`; what lies between such runs grows in a local (`t0`) as far as it is
+    conditional.
+    """
+
     def __init__(self, schema: Schema, combinator: Combinator) -> None:
         self.schema = schema
         self.combinator = combinator
         self.fields = _fields(combinator)
         self.words = _flag_words(self.fields)
+        self.statements: list[str] = []
+        self.parts: list[str] = []
+        self.tail = ""
 
     def lines(self) -> Iterator[str]:
-        statements: list[str] = []
         for word, mask in self.words.values():
-            statements += [
-                f"f{word.index} = self.{word.name}",
-                f"if f{word.index} & 0x{mask:X}:",
+            local = f"f{word.index}"
+            self.statements += [
+                f"{local} = self.{word.name}",
+                f"if {local} & 0x{mask:X}:",
                 "    raise _Unfit",
             ]
+        run = [("I", f"0x{self.combinator.constructor_id:08X}")]
         for field in self.fields:
+            if field.fixed and field.type_name not in _RAW_SIZES:
+                is_word = field.parameter.name in self.words
+                run.append(
+                    (_FIXED[field.type_name][0], f"f{field.index}" if is_word else f"self.{field.name}")
+                )
+                continue
+            if not field.is_true_flag:
+                self.pack(run)
+                run = []
             if field.flag:
-                statements += self.conditional(field)
-        statements += self.shared_bits()
-        for field in self.fields:
-            if not field.flag and not field.fixed:
-                statements += self.prepared(field)
-            elif not field.flag and field.type_name in _RAW_SIZES:
-                statements += self.raw(field)
-        yield from statements
-        yield from self.result()
+                self.conditional(field)
+            else:
+                self.always(field)
+        self.pack(run)
+        yield from self.statements
+        yield from self.shared_bits()
+        yield from self.returned()
 
-    def conditional(self, field: _Field) -> list[str]:
+    def returned(self) -> Iterator[str]:
+        """The sum of the parts where they are few, for that is faster then; else one join."""
+        few = len(self.parts) <= 4
+        line = f"return {' + '.join(self.parts)}" if few else f'return b"".join(({", ".join(self.parts)}))'
+        if len(line) <= _WIDTH:
+            yield line
+            return
+        yield "return (" if few else 'return b"".join('
+        yield from ([] if few else ["    ("])
+        for number, part in enumerate(self.parts):
+            yield f"    {'+ ' if number else ''}{part}" if few else f"        {part},"
+        yield from ([] if few else ["    )"])
+        yield ")"
+
+    def pack(self, run: list[tuple[str, str]]) -> None:
+        """A run of numbers: as a part of what is returned, unless a conditional field came before it."""
+        if not run:
+            return
+        codes = "".join(code for code, _ in run)
+        expression = f"_pack_{codes}({', '.join(value for _, value in run)})"
+        if len(run) == 1 and run[0][1].startswith("0x"):
+            expression = repr(self.combinator.constructor_id.to_bytes(4, "little"))
+        if any(value[0] == "f" for _, value in run):
+            self.tail = ""
+        self.append(expression)
+
+    def append(self, expression: str) -> None:
+        if self.tail:
+            self.statements.append(f"{self.tail} += {expression}")
+        else:
+            self.parts.append(f"({expression})" if " if " in expression else expression)
+
+    def always(self, field: _Field) -> None:
+        local = f"v{field.index}"
+        *preparation, expression = self.value_lines(field, local, f"self.{field.name}")
+        self.statements += preparation
+        self.append(expression)
+
+    def conditional(self, field: _Field) -> None:
         flag = field.flag
         if flag is None:
             raise _Rare
-        word = self.words[flag.field][0].index
-        set_bit = f"f{word} |= 0x{1 << flag.bit:X}"
         local = f"v{field.index}"
-        lines = [f"{local} = self.{field.name}"]
+        set_bit = f"f{self.words[flag.field][0].index} |= 0x{1 << flag.bit:X}"
+        self.statements.append(f"{local} = self.{field.name}")
         if field.is_true_flag:
-            return [
-                *lines,
-                f"if {local} is True:",
+            self.statements += [
+                f"if {local} is not False:",
+                f"    if {local} is not True:",
+                "        raise _Unfit",
                 f"    {set_bit}",
-                f"elif {local} is not False:",
-                "    raise _Unfit",
             ]
-        inner = self.value_lines(field, local)
-        return [
-            *lines,
-            f"if {local} is None:",
-            f'    c{field.index} = b""',
-            "else:",
+            return
+        if not self.tail:
+            self.tail = f"t{field.index}"
+            self.statements.insert(len(self.statements) - 1, f'{self.tail} = b""')
+            self.parts.append(self.tail)
+        *preparation, expression = self.value_lines(field, local, local)
+        self.statements += [
+            f"if {local} is not None:",
             f"    {set_bit}",
-            *(f"    {line}" for line in inner[:-1]),
-            f"    c{field.index} = {inner[-1]}",
+            *(f"    {line}" for line in preparation),
+            f"    {self.tail} += {expression}",
         ]
 
     def shared_bits(self) -> Iterator[str]:
@@ -177,45 +231,27 @@ class _Writer:
     def absent(field: _Field) -> str:
         return f"v{field.index} is {'False' if field.is_true_flag else 'None'}"
 
-    def prepared(self, field: _Field) -> list[str]:
-        local = f"v{field.index}"
-        lines = self.value_lines(field, local)
-        return [f"{local} = self.{field.name}", *lines[:-1], f"c{field.index} = {lines[-1]}"]
-
-    def raw(self, field: _Field) -> list[str]:
-        size = _RAW_SIZES[field.type_name]
-        local = f"v{field.index}"
-        return [
-            f"{local} = self.{field.name}",
-            f"if type({local}) is not bytes or len({local}) != {size}:",
-            "    raise _Unfit",
-        ]
-
-    def value_lines(self, field: _Field, local: str) -> list[str]:
-        """Statements, then the expression that is the encoding of the value in `local`."""
+    def value_lines(self, field: _Field, local: str, source: str) -> list[str]:
+        """Statements, then the expression that is the encoding of the value that `source` gives."""
         name = field.type_name
-        n = f"n{field.index}"
+        n, encoded = f"n{field.index}", f"s{field.index}"
+        fetch = [] if source == local else [f"{local} = {source}"]
+        unless_bytes = [f"if type({local}) is not bytes:", "    raise _Unfit"]
         if name == "string":
-            encoded = f"s{field.index}"
-            return [f"{encoded} = {local}.encode()", f"{n} = len({encoded})", self.string(encoded, n)]
+            return [f"{encoded} = {source}.encode()", f"{n} = len({encoded})", self.string(encoded, n)]
         if name == "bytes":
-            check = [f"if type({local}) is not bytes:", "    raise _Unfit", f"{n} = len({local})"]
-            return [*check, self.string(local, n)]
+            return [*fetch, *unless_bytes, f"{n} = len({local})", self.string(local, n)]
         if name in _RAW_SIZES:
-            return [
-                f"if type({local}) is not bytes or len({local}) != {_RAW_SIZES[name]}:",
-                "    raise _Unfit",
-                local,
-            ]
+            size = f"if type({local}) is not bytes or len({local}) != {_RAW_SIZES[name]}:"
+            return [*fetch, size, "    raise _Unfit", local]
         if name in _FIXED:
-            return [f"_pack_{_FIXED[name][0]}({local})"]
+            return [f"_pack_{_FIXED[name][0]}({source})"]
         if name == "Bool":
-            return [
-                f"if {local} is not True and {local} is not False:",
-                "    raise _Unfit",
-                f"_TRUE if {local} else _FALSE",
-            ]
-        return [self.expression(field.type, local, field.generics)]
+            check = f"if {local} is not True and {local} is not False:"
+            return [*fetch, check, "    raise _Unfit", f"_TRUE if {local} else _FALSE"]
+        if name == "Vector":
+            return [self.expression(field.type, source, field.generics)]
+        return [*fetch, self.expression(field.type, local, field.generics)]
 
     @staticmethod
     def string(local: str, n: str) -> str:
@@ -248,34 +284,6 @@ class _Writer:
         if item.is_bare or item.name not in self.schema.types:
             raise _Rare
         return f"_write_boxes({local}, _write_{_identifier(item.name)})"
-
-    def result(self) -> Iterator[str]:
-        parts: list[str] = []
-        run: list[tuple[str, str]] = [("I", f"0x{self.combinator.constructor_id:08X}")]
-        for field in self.fields:
-            if field.is_true_flag:
-                continue
-            if field.fixed and field.type_name not in _RAW_SIZES:
-                local = f"f{field.index}" if field.parameter.name in self.words else f"self.{field.name}"
-                run.append((_FIXED[field.type_name][0], local))
-                continue
-            parts += self.packed(run)
-            run = []
-            parts.append(f"v{field.index}" if field.fixed else f"c{field.index}")
-        parts += self.packed(run)
-        if len(parts) <= 4:
-            yield f"return {' + '.join(parts)}"
-        else:
-            yield f'return b"".join(({", ".join(parts)}))'
-
-    def packed(self, run: list[tuple[str, str]]) -> Iterator[str]:
-        if not run:
-            return
-        if len(run) == 1 and run[0][1].startswith("0x"):
-            yield repr(self.combinator.constructor_id.to_bytes(4, "little"))
-            return
-        codes = "".join(code for code, _ in run)
-        yield f"_pack_{codes}({', '.join(value for _, value in run)})"
 
 
 class _Reader:

@@ -120,7 +120,9 @@ _HEAD = _rt.HEAD
 _TAIL = _rt.TAIL
 _TRUE = _rt.BOOL_TRUE
 _Unfit = _rt.Unfit
+_MISSING = _rt.MISSING
 _long_bytes = _rt.long_bytes
+_missing_field = _rt.missing_field
 _new = _rt.new
 _read_boxes = _rt.read_boxes
 _read_bytes_vector = _rt.read_bytes_vector
@@ -327,6 +329,8 @@ class InputPeerChat(_rt.TLObject):
 
     def __init__(self, *, chat_id: int) -> None:
         self.chat_id = chat_id
+        if _MISSING is chat_id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iq(0x35A95CB9, self.chat_id)
@@ -359,6 +363,8 @@ class InputPeerUser(_rt.TLObject):
     def __init__(self, *, user_id: int, access_hash: int) -> None:
         self.user_id = user_id
         self.access_hash = access_hash
+        if _MISSING is user_id or _MISSING is access_hash:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iqq(0xDDE8A54C, self.user_id, self.access_hash)
@@ -392,6 +398,8 @@ class InputPeerChannel(_rt.TLObject):
     def __init__(self, *, channel_id: int, access_hash: int) -> None:
         self.channel_id = channel_id
         self.access_hash = access_hash
+        if _MISSING is channel_id or _MISSING is access_hash:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iqq(0x27BCBBFC, self.channel_id, self.access_hash)
@@ -426,11 +434,12 @@ class InputPeerUserFromMessage(_rt.TLObject):
         self.peer = peer
         self.msg_id = msg_id
         self.user_id = user_id
+        if _MISSING is peer or _MISSING is msg_id or _MISSING is user_id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.peer
-        c0 = _write_InputPeer[type(v0)](v0)
-        return b'\x1c\n{\xa8' + c0 + _pack_iq(self.msg_id, self.user_id)
+        return b'\x1c\n{\xa8' + _write_InputPeer[type(v0)](v0) + _pack_iq(self.msg_id, self.user_id)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -467,11 +476,12 @@ class InputPeerChannelFromMessage(_rt.TLObject):
         self.peer = peer
         self.msg_id = msg_id
         self.channel_id = channel_id
+        if _MISSING is peer or _MISSING is msg_id or _MISSING is channel_id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.peer
-        c0 = _write_InputPeer[type(v0)](v0)
-        return b'@\x08*\xbd' + c0 + _pack_iq(self.msg_id, self.channel_id)
+        return b'@\x08*\xbd' + _write_InputPeer[type(v0)](v0) + _pack_iq(self.msg_id, self.channel_id)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -549,6 +559,8 @@ class InputUser(_rt.TLObject):
     def __init__(self, *, user_id: int, access_hash: int) -> None:
         self.user_id = user_id
         self.access_hash = access_hash
+        if _MISSING is user_id or _MISSING is access_hash:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iqq(0xF21158C6, self.user_id, self.access_hash)
@@ -583,11 +595,12 @@ class InputUserFromMessage(_rt.TLObject):
         self.peer = peer
         self.msg_id = msg_id
         self.user_id = user_id
+        if _MISSING is peer or _MISSING is msg_id or _MISSING is user_id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.peer
-        c0 = _write_InputPeer[type(v0)](v0)
-        return b'\xe2H\xa4\x1d' + c0 + _pack_iq(self.msg_id, self.user_id)
+        return b'\xe2H\xa4\x1d' + _write_InputPeer[type(v0)](v0) + _pack_iq(self.msg_id, self.user_id)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -619,6 +632,8 @@ class UserEmpty(_rt.TLObject):
 
     def __init__(self, *, id: int) -> None:
         self.id = id
+        if _MISSING is id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iq(0xD3BC4B7A, self.id)
@@ -879,6 +894,8 @@ class User(_rt.TLObject):
         self.bot_verification_icon = bot_verification_icon
         self.send_paid_messages_stars = send_paid_messages_stars
         self.linked_community_id = linked_community_id
+        if _MISSING is id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         f0 = self.flags
@@ -888,292 +905,253 @@ class User(_rt.TLObject):
         if f19 & 0x3FFF3F:
             raise _Unfit
         v1 = self.self_
-        if v1 is True:
+        if v1 is not False:
+            if v1 is not True:
+                raise _Unfit
             f0 |= 0x400
-        elif v1 is not False:
-            raise _Unfit
         v2 = self.contact
-        if v2 is True:
+        if v2 is not False:
+            if v2 is not True:
+                raise _Unfit
             f0 |= 0x800
-        elif v2 is not False:
-            raise _Unfit
         v3 = self.mutual_contact
-        if v3 is True:
+        if v3 is not False:
+            if v3 is not True:
+                raise _Unfit
             f0 |= 0x1000
-        elif v3 is not False:
-            raise _Unfit
         v4 = self.deleted
-        if v4 is True:
+        if v4 is not False:
+            if v4 is not True:
+                raise _Unfit
             f0 |= 0x2000
-        elif v4 is not False:
-            raise _Unfit
         v5 = self.bot
-        if v5 is True:
+        if v5 is not False:
+            if v5 is not True:
+                raise _Unfit
             f0 |= 0x4000
-        elif v5 is not False:
-            raise _Unfit
         v6 = self.bot_chat_history
-        if v6 is True:
+        if v6 is not False:
+            if v6 is not True:
+                raise _Unfit
             f0 |= 0x8000
-        elif v6 is not False:
-            raise _Unfit
         v7 = self.bot_nochats
-        if v7 is True:
+        if v7 is not False:
+            if v7 is not True:
+                raise _Unfit
             f0 |= 0x10000
-        elif v7 is not False:
-            raise _Unfit
         v8 = self.verified
-        if v8 is True:
+        if v8 is not False:
+            if v8 is not True:
+                raise _Unfit
             f0 |= 0x20000
-        elif v8 is not False:
-            raise _Unfit
         v9 = self.restricted
-        if v9 is True:
+        if v9 is not False:
+            if v9 is not True:
+                raise _Unfit
             f0 |= 0x40000
-        elif v9 is not False:
-            raise _Unfit
         v10 = self.min
-        if v10 is True:
+        if v10 is not False:
+            if v10 is not True:
+                raise _Unfit
             f0 |= 0x100000
-        elif v10 is not False:
-            raise _Unfit
         v11 = self.bot_inline_geo
-        if v11 is True:
+        if v11 is not False:
+            if v11 is not True:
+                raise _Unfit
             f0 |= 0x200000
-        elif v11 is not False:
-            raise _Unfit
         v12 = self.support
-        if v12 is True:
+        if v12 is not False:
+            if v12 is not True:
+                raise _Unfit
             f0 |= 0x800000
-        elif v12 is not False:
-            raise _Unfit
         v13 = self.scam
-        if v13 is True:
+        if v13 is not False:
+            if v13 is not True:
+                raise _Unfit
             f0 |= 0x1000000
-        elif v13 is not False:
-            raise _Unfit
         v14 = self.apply_min_photo
-        if v14 is True:
+        if v14 is not False:
+            if v14 is not True:
+                raise _Unfit
             f0 |= 0x2000000
-        elif v14 is not False:
-            raise _Unfit
         v15 = self.fake
-        if v15 is True:
+        if v15 is not False:
+            if v15 is not True:
+                raise _Unfit
             f0 |= 0x4000000
-        elif v15 is not False:
-            raise _Unfit
         v16 = self.bot_attach_menu
-        if v16 is True:
+        if v16 is not False:
+            if v16 is not True:
+                raise _Unfit
             f0 |= 0x8000000
-        elif v16 is not False:
-            raise _Unfit
         v17 = self.premium
-        if v17 is True:
+        if v17 is not False:
+            if v17 is not True:
+                raise _Unfit
             f0 |= 0x10000000
-        elif v17 is not False:
-            raise _Unfit
         v18 = self.attach_menu_enabled
-        if v18 is True:
+        if v18 is not False:
+            if v18 is not True:
+                raise _Unfit
             f0 |= 0x20000000
-        elif v18 is not False:
-            raise _Unfit
         v20 = self.bot_can_edit
-        if v20 is True:
+        if v20 is not False:
+            if v20 is not True:
+                raise _Unfit
             f19 |= 0x2
-        elif v20 is not False:
-            raise _Unfit
         v21 = self.close_friend
-        if v21 is True:
+        if v21 is not False:
+            if v21 is not True:
+                raise _Unfit
             f19 |= 0x4
-        elif v21 is not False:
-            raise _Unfit
         v22 = self.stories_hidden
-        if v22 is True:
+        if v22 is not False:
+            if v22 is not True:
+                raise _Unfit
             f19 |= 0x8
-        elif v22 is not False:
-            raise _Unfit
         v23 = self.stories_unavailable
-        if v23 is True:
+        if v23 is not False:
+            if v23 is not True:
+                raise _Unfit
             f19 |= 0x10
-        elif v23 is not False:
-            raise _Unfit
         v24 = self.contact_require_premium
-        if v24 is True:
+        if v24 is not False:
+            if v24 is not True:
+                raise _Unfit
             f19 |= 0x400
-        elif v24 is not False:
-            raise _Unfit
         v25 = self.bot_business
-        if v25 is True:
+        if v25 is not False:
+            if v25 is not True:
+                raise _Unfit
             f19 |= 0x800
-        elif v25 is not False:
-            raise _Unfit
         v26 = self.bot_has_main_app
-        if v26 is True:
+        if v26 is not False:
+            if v26 is not True:
+                raise _Unfit
             f19 |= 0x2000
-        elif v26 is not False:
-            raise _Unfit
         v27 = self.bot_forum_view
-        if v27 is True:
+        if v27 is not False:
+            if v27 is not True:
+                raise _Unfit
             f19 |= 0x10000
-        elif v27 is not False:
-            raise _Unfit
         v28 = self.bot_forum_can_manage_topics
-        if v28 is True:
+        if v28 is not False:
+            if v28 is not True:
+                raise _Unfit
             f19 |= 0x20000
-        elif v28 is not False:
-            raise _Unfit
         v29 = self.bot_can_manage_bots
-        if v29 is True:
+        if v29 is not False:
+            if v29 is not True:
+                raise _Unfit
             f19 |= 0x40000
-        elif v29 is not False:
-            raise _Unfit
         v30 = self.bot_guestchat
-        if v30 is True:
+        if v30 is not False:
+            if v30 is not True:
+                raise _Unfit
             f19 |= 0x80000
-        elif v30 is not False:
-            raise _Unfit
         v31 = self.bot_guard
-        if v31 is True:
+        if v31 is not False:
+            if v31 is not True:
+                raise _Unfit
             f19 |= 0x100000
-        elif v31 is not False:
-            raise _Unfit
+        t33 = b""
         v33 = self.access_hash
-        if v33 is None:
-            c33 = b""
-        else:
+        if v33 is not None:
             f0 |= 0x1
-            c33 = _pack_q(v33)
+            t33 += _pack_q(v33)
         v34 = self.first_name
-        if v34 is None:
-            c34 = b""
-        else:
+        if v34 is not None:
             f0 |= 0x2
             s34 = v34.encode()
             n34 = len(s34)
-            c34 = _HEAD[n34] + s34 + _TAIL[n34] if n34 < 254 else _long_bytes(s34)
+            t33 += _HEAD[n34] + s34 + _TAIL[n34] if n34 < 254 else _long_bytes(s34)
         v35 = self.last_name
-        if v35 is None:
-            c35 = b""
-        else:
+        if v35 is not None:
             f0 |= 0x4
             s35 = v35.encode()
             n35 = len(s35)
-            c35 = _HEAD[n35] + s35 + _TAIL[n35] if n35 < 254 else _long_bytes(s35)
+            t33 += _HEAD[n35] + s35 + _TAIL[n35] if n35 < 254 else _long_bytes(s35)
         v36 = self.username
-        if v36 is None:
-            c36 = b""
-        else:
+        if v36 is not None:
             f0 |= 0x8
             s36 = v36.encode()
             n36 = len(s36)
-            c36 = _HEAD[n36] + s36 + _TAIL[n36] if n36 < 254 else _long_bytes(s36)
+            t33 += _HEAD[n36] + s36 + _TAIL[n36] if n36 < 254 else _long_bytes(s36)
         v37 = self.phone
-        if v37 is None:
-            c37 = b""
-        else:
+        if v37 is not None:
             f0 |= 0x10
             s37 = v37.encode()
             n37 = len(s37)
-            c37 = _HEAD[n37] + s37 + _TAIL[n37] if n37 < 254 else _long_bytes(s37)
+            t33 += _HEAD[n37] + s37 + _TAIL[n37] if n37 < 254 else _long_bytes(s37)
         v38 = self.photo
-        if v38 is None:
-            c38 = b""
-        else:
+        if v38 is not None:
             f0 |= 0x20
-            c38 = _write_UserProfilePhoto[type(v38)](v38)
+            t33 += _write_UserProfilePhoto[type(v38)](v38)
         v39 = self.status
-        if v39 is None:
-            c39 = b""
-        else:
+        if v39 is not None:
             f0 |= 0x40
-            c39 = _write_UserStatus[type(v39)](v39)
+            t33 += _write_UserStatus[type(v39)](v39)
         v40 = self.bot_info_version
-        if v40 is None:
-            c40 = b""
-        else:
+        if v40 is not None:
             f0 |= 0x4000
-            c40 = _pack_i(v40)
+            t33 += _pack_i(v40)
         v41 = self.restriction_reason
-        if v41 is None:
-            c41 = b""
-        else:
+        if v41 is not None:
             f0 |= 0x40000
-            c41 = _write_boxes(v41, _write_RestrictionReason)
+            t33 += _write_boxes(v41, _write_RestrictionReason)
         v42 = self.bot_inline_placeholder
-        if v42 is None:
-            c42 = b""
-        else:
+        if v42 is not None:
             f0 |= 0x80000
             s42 = v42.encode()
             n42 = len(s42)
-            c42 = _HEAD[n42] + s42 + _TAIL[n42] if n42 < 254 else _long_bytes(s42)
+            t33 += _HEAD[n42] + s42 + _TAIL[n42] if n42 < 254 else _long_bytes(s42)
         v43 = self.lang_code
-        if v43 is None:
-            c43 = b""
-        else:
+        if v43 is not None:
             f0 |= 0x400000
             s43 = v43.encode()
             n43 = len(s43)
-            c43 = _HEAD[n43] + s43 + _TAIL[n43] if n43 < 254 else _long_bytes(s43)
+            t33 += _HEAD[n43] + s43 + _TAIL[n43] if n43 < 254 else _long_bytes(s43)
         v44 = self.emoji_status
-        if v44 is None:
-            c44 = b""
-        else:
+        if v44 is not None:
             f0 |= 0x40000000
-            c44 = _write_EmojiStatus[type(v44)](v44)
+            t33 += _write_EmojiStatus[type(v44)](v44)
         v45 = self.usernames
-        if v45 is None:
-            c45 = b""
-        else:
+        if v45 is not None:
             f19 |= 0x1
-            c45 = _write_boxes(v45, _write_Username)
+            t33 += _write_boxes(v45, _write_Username)
         v46 = self.stories_max_id
-        if v46 is None:
-            c46 = b""
-        else:
+        if v46 is not None:
             f19 |= 0x20
-            c46 = _write_RecentStory[type(v46)](v46)
+            t33 += _write_RecentStory[type(v46)](v46)
         v47 = self.color
-        if v47 is None:
-            c47 = b""
-        else:
+        if v47 is not None:
             f19 |= 0x100
-            c47 = _write_PeerColor[type(v47)](v47)
+            t33 += _write_PeerColor[type(v47)](v47)
         v48 = self.profile_color
-        if v48 is None:
-            c48 = b""
-        else:
+        if v48 is not None:
             f19 |= 0x200
-            c48 = _write_PeerColor[type(v48)](v48)
+            t33 += _write_PeerColor[type(v48)](v48)
         v49 = self.bot_active_users
-        if v49 is None:
-            c49 = b""
-        else:
+        if v49 is not None:
             f19 |= 0x1000
-            c49 = _pack_i(v49)
+            t33 += _pack_i(v49)
         v50 = self.bot_verification_icon
-        if v50 is None:
-            c50 = b""
-        else:
+        if v50 is not None:
             f19 |= 0x4000
-            c50 = _pack_q(v50)
+            t33 += _pack_q(v50)
         v51 = self.send_paid_messages_stars
-        if v51 is None:
-            c51 = b""
-        else:
+        if v51 is not None:
             f19 |= 0x8000
-            c51 = _pack_q(v51)
+            t33 += _pack_q(v51)
         v52 = self.linked_community_id
-        if v52 is None:
-            c52 = b""
-        else:
+        if v52 is not None:
             f19 |= 0x200000
-            c52 = _pack_q(v52)
+            t33 += _pack_q(v52)
         if (v5 is False) is not (v40 is None):
             raise _Unfit
         if (v9 is False) is not (v41 is None):
             raise _Unfit
-        return b"".join((_pack_IIIq(0xB1B8CC83, f0, f19, self.id), c33, c34, c35, c36, c37, c38, c39, c40, c41, c42, c43, c44, c45, c46, c47, c48, c49, c50, c51, c52))
+        return _pack_IIIq(0xB1B8CC83, f0, f19, self.id) + t33
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -1424,31 +1402,33 @@ class UserProfilePhoto(_rt.TLObject):
         self.photo_id = photo_id
         self.stripped_thumb = stripped_thumb
         self.dc_id = dc_id
+        if _MISSING is photo_id or _MISSING is dc_id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         f0 = self.flags
         if f0 & 0x7:
             raise _Unfit
         v1 = self.has_video
-        if v1 is True:
+        if v1 is not False:
+            if v1 is not True:
+                raise _Unfit
             f0 |= 0x1
-        elif v1 is not False:
-            raise _Unfit
         v2 = self.personal
-        if v2 is True:
+        if v2 is not False:
+            if v2 is not True:
+                raise _Unfit
             f0 |= 0x4
-        elif v2 is not False:
-            raise _Unfit
+        t4 = b""
         v4 = self.stripped_thumb
-        if v4 is None:
-            c4 = b""
-        else:
+        if v4 is not None:
             f0 |= 0x2
             if type(v4) is not bytes:
                 raise _Unfit
             n4 = len(v4)
-            c4 = _HEAD[n4] + v4 + _TAIL[n4] if n4 < 254 else _long_bytes(v4)
-        return _pack_IIq(0x82D1F706, f0, self.photo_id) + c4 + _pack_i(self.dc_id)
+            t4 += _HEAD[n4] + v4 + _TAIL[n4] if n4 < 254 else _long_bytes(v4)
+        t4 += _pack_i(self.dc_id)
+        return _pack_IIq(0x82D1F706, f0, self.photo_id) + t4
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -1518,6 +1498,8 @@ class UserStatusOnline(_rt.TLObject):
 
     def __init__(self, *, expires: int) -> None:
         self.expires = expires
+        if _MISSING is expires:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Ii(0xEDB93949, self.expires)
@@ -1548,6 +1530,8 @@ class UserStatusOffline(_rt.TLObject):
 
     def __init__(self, *, was_online: int) -> None:
         self.was_online = was_online
+        if _MISSING is was_online:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Ii(0x008C703F, self.was_online)
@@ -1585,10 +1569,10 @@ class UserStatusRecently(_rt.TLObject):
         if f0 & 0x1:
             raise _Unfit
         v1 = self.by_me
-        if v1 is True:
+        if v1 is not False:
+            if v1 is not True:
+                raise _Unfit
             f0 |= 0x1
-        elif v1 is not False:
-            raise _Unfit
         return _pack_II(0x7B197DC8, f0)
 
     @staticmethod
@@ -1626,10 +1610,10 @@ class UserStatusLastWeek(_rt.TLObject):
         if f0 & 0x1:
             raise _Unfit
         v1 = self.by_me
-        if v1 is True:
+        if v1 is not False:
+            if v1 is not True:
+                raise _Unfit
             f0 |= 0x1
-        elif v1 is not False:
-            raise _Unfit
         return _pack_II(0x541A1D1A, f0)
 
     @staticmethod
@@ -1667,10 +1651,10 @@ class UserStatusLastMonth(_rt.TLObject):
         if f0 & 0x1:
             raise _Unfit
         v1 = self.by_me
-        if v1 is True:
+        if v1 is not False:
+            if v1 is not True:
+                raise _Unfit
             f0 |= 0x1
-        elif v1 is not False:
-            raise _Unfit
         return _pack_II(0x65899777, f0)
 
     @staticmethod
@@ -1752,55 +1736,59 @@ class DcOption(_rt.TLObject):
         self.ip_address = ip_address
         self.port = port
         self.secret = secret
+        if _MISSING is id or _MISSING is ip_address or _MISSING is port:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         f0 = self.flags
         if f0 & 0x43F:
             raise _Unfit
         v1 = self.ipv6
-        if v1 is True:
+        if v1 is not False:
+            if v1 is not True:
+                raise _Unfit
             f0 |= 0x1
-        elif v1 is not False:
-            raise _Unfit
         v2 = self.media_only
-        if v2 is True:
+        if v2 is not False:
+            if v2 is not True:
+                raise _Unfit
             f0 |= 0x2
-        elif v2 is not False:
-            raise _Unfit
         v3 = self.tcpo_only
-        if v3 is True:
+        if v3 is not False:
+            if v3 is not True:
+                raise _Unfit
             f0 |= 0x4
-        elif v3 is not False:
-            raise _Unfit
         v4 = self.cdn
-        if v4 is True:
+        if v4 is not False:
+            if v4 is not True:
+                raise _Unfit
             f0 |= 0x8
-        elif v4 is not False:
-            raise _Unfit
         v5 = self.static
-        if v5 is True:
+        if v5 is not False:
+            if v5 is not True:
+                raise _Unfit
             f0 |= 0x10
-        elif v5 is not False:
-            raise _Unfit
         v6 = self.this_port_only
-        if v6 is True:
+        if v6 is not False:
+            if v6 is not True:
+                raise _Unfit
             f0 |= 0x20
-        elif v6 is not False:
-            raise _Unfit
+        s8 = self.ip_address.encode()
+        n8 = len(s8)
+        t10 = b""
         v10 = self.secret
-        if v10 is None:
-            c10 = b""
-        else:
+        if v10 is not None:
             f0 |= 0x400
             if type(v10) is not bytes:
                 raise _Unfit
             n10 = len(v10)
-            c10 = _HEAD[n10] + v10 + _TAIL[n10] if n10 < 254 else _long_bytes(v10)
-        v8 = self.ip_address
-        s8 = v8.encode()
-        n8 = len(s8)
-        c8 = _HEAD[n8] + s8 + _TAIL[n8] if n8 < 254 else _long_bytes(s8)
-        return _pack_IIi(0x18B7A10D, f0, self.id) + c8 + _pack_i(self.port) + c10
+            t10 += _HEAD[n10] + v10 + _TAIL[n10] if n10 < 254 else _long_bytes(v10)
+        return (
+            _pack_IIi(0x18B7A10D, f0, self.id)
+            + (_HEAD[n8] + s8 + _TAIL[n8] if n8 < 254 else _long_bytes(s8))
+            + _pack_i(self.port)
+            + t10
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -2096,135 +2084,154 @@ class Config(_rt.TLObject):
         self.base_lang_pack_version = base_lang_pack_version
         self.reactions_default = reactions_default
         self.autologin_token = autologin_token
+        if (
+            _MISSING is date
+            or _MISSING is expires
+            or _MISSING is test_mode
+            or _MISSING is this_dc
+            or _MISSING is dc_options
+            or _MISSING is dc_txt_domain_name
+            or _MISSING is chat_size_max
+            or _MISSING is megagroup_size_max
+            or _MISSING is forwarded_count_max
+            or _MISSING is online_update_period_ms
+            or _MISSING is offline_blur_timeout_ms
+            or _MISSING is offline_idle_timeout_ms
+            or _MISSING is online_cloud_timeout_ms
+            or _MISSING is notify_cloud_delay_ms
+            or _MISSING is notify_default_delay_ms
+            or _MISSING is push_chat_period_ms
+            or _MISSING is push_chat_limit
+            or _MISSING is edit_time_limit
+            or _MISSING is revoke_time_limit
+            or _MISSING is revoke_pm_time_limit
+            or _MISSING is rating_e_decay
+            or _MISSING is stickers_recent_limit
+            or _MISSING is channels_read_media_period
+            or _MISSING is call_receive_timeout_ms
+            or _MISSING is call_ring_timeout_ms
+            or _MISSING is call_connect_timeout_ms
+            or _MISSING is call_packet_timeout_ms
+            or _MISSING is me_url_prefix
+            or _MISSING is caption_length_max
+            or _MISSING is message_length_max
+            or _MISSING is webfile_dc_id
+        ):
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         f0 = self.flags
         if f0 & 0x1DFDD:
             raise _Unfit
         v1 = self.default_p2p_contacts
-        if v1 is True:
+        if v1 is not False:
+            if v1 is not True:
+                raise _Unfit
             f0 |= 0x8
-        elif v1 is not False:
-            raise _Unfit
         v2 = self.preload_featured_stickers
-        if v2 is True:
+        if v2 is not False:
+            if v2 is not True:
+                raise _Unfit
             f0 |= 0x10
-        elif v2 is not False:
-            raise _Unfit
         v3 = self.revoke_pm_inbox
-        if v3 is True:
+        if v3 is not False:
+            if v3 is not True:
+                raise _Unfit
             f0 |= 0x40
-        elif v3 is not False:
-            raise _Unfit
         v4 = self.blocked_mode
-        if v4 is True:
+        if v4 is not False:
+            if v4 is not True:
+                raise _Unfit
             f0 |= 0x100
-        elif v4 is not False:
-            raise _Unfit
         v5 = self.force_try_ipv6
-        if v5 is True:
+        if v5 is not False:
+            if v5 is not True:
+                raise _Unfit
             f0 |= 0x4000
-        elif v5 is not False:
+        v8 = self.test_mode
+        if v8 is not True and v8 is not False:
             raise _Unfit
+        s11 = self.dc_txt_domain_name.encode()
+        n11 = len(s11)
+        t29 = b""
         v29 = self.tmp_sessions
-        if v29 is None:
-            c29 = b""
-        else:
+        if v29 is not None:
             f0 |= 0x1
-            c29 = _pack_i(v29)
+            t29 += _pack_i(v29)
+        t29 += _pack_iiii(self.call_receive_timeout_ms, self.call_ring_timeout_ms, self.call_connect_timeout_ms, self.call_packet_timeout_ms)
+        s34 = self.me_url_prefix.encode()
+        n34 = len(s34)
+        t29 += _HEAD[n34] + s34 + _TAIL[n34] if n34 < 254 else _long_bytes(s34)
         v35 = self.autoupdate_url_prefix
-        if v35 is None:
-            c35 = b""
-        else:
+        if v35 is not None:
             f0 |= 0x80
             s35 = v35.encode()
             n35 = len(s35)
-            c35 = _HEAD[n35] + s35 + _TAIL[n35] if n35 < 254 else _long_bytes(s35)
+            t29 += _HEAD[n35] + s35 + _TAIL[n35] if n35 < 254 else _long_bytes(s35)
         v36 = self.gif_search_username
-        if v36 is None:
-            c36 = b""
-        else:
+        if v36 is not None:
             f0 |= 0x200
             s36 = v36.encode()
             n36 = len(s36)
-            c36 = _HEAD[n36] + s36 + _TAIL[n36] if n36 < 254 else _long_bytes(s36)
+            t29 += _HEAD[n36] + s36 + _TAIL[n36] if n36 < 254 else _long_bytes(s36)
         v37 = self.venue_search_username
-        if v37 is None:
-            c37 = b""
-        else:
+        if v37 is not None:
             f0 |= 0x400
             s37 = v37.encode()
             n37 = len(s37)
-            c37 = _HEAD[n37] + s37 + _TAIL[n37] if n37 < 254 else _long_bytes(s37)
+            t29 += _HEAD[n37] + s37 + _TAIL[n37] if n37 < 254 else _long_bytes(s37)
         v38 = self.img_search_username
-        if v38 is None:
-            c38 = b""
-        else:
+        if v38 is not None:
             f0 |= 0x800
             s38 = v38.encode()
             n38 = len(s38)
-            c38 = _HEAD[n38] + s38 + _TAIL[n38] if n38 < 254 else _long_bytes(s38)
+            t29 += _HEAD[n38] + s38 + _TAIL[n38] if n38 < 254 else _long_bytes(s38)
         v39 = self.static_maps_provider
-        if v39 is None:
-            c39 = b""
-        else:
+        if v39 is not None:
             f0 |= 0x1000
             s39 = v39.encode()
             n39 = len(s39)
-            c39 = _HEAD[n39] + s39 + _TAIL[n39] if n39 < 254 else _long_bytes(s39)
+            t29 += _HEAD[n39] + s39 + _TAIL[n39] if n39 < 254 else _long_bytes(s39)
+        t29 += _pack_iii(self.caption_length_max, self.message_length_max, self.webfile_dc_id)
         v43 = self.suggested_lang_code
-        if v43 is None:
-            c43 = b""
-        else:
+        if v43 is not None:
             f0 |= 0x4
             s43 = v43.encode()
             n43 = len(s43)
-            c43 = _HEAD[n43] + s43 + _TAIL[n43] if n43 < 254 else _long_bytes(s43)
+            t29 += _HEAD[n43] + s43 + _TAIL[n43] if n43 < 254 else _long_bytes(s43)
         v44 = self.lang_pack_version
-        if v44 is None:
-            c44 = b""
-        else:
+        if v44 is not None:
             f0 |= 0x4
-            c44 = _pack_i(v44)
+            t29 += _pack_i(v44)
         v45 = self.base_lang_pack_version
-        if v45 is None:
-            c45 = b""
-        else:
+        if v45 is not None:
             f0 |= 0x4
-            c45 = _pack_i(v45)
+            t29 += _pack_i(v45)
         v46 = self.reactions_default
-        if v46 is None:
-            c46 = b""
-        else:
+        if v46 is not None:
             f0 |= 0x8000
-            c46 = _write_Reaction[type(v46)](v46)
+            t29 += _write_Reaction[type(v46)](v46)
         v47 = self.autologin_token
-        if v47 is None:
-            c47 = b""
-        else:
+        if v47 is not None:
             f0 |= 0x10000
             s47 = v47.encode()
             n47 = len(s47)
-            c47 = _HEAD[n47] + s47 + _TAIL[n47] if n47 < 254 else _long_bytes(s47)
+            t29 += _HEAD[n47] + s47 + _TAIL[n47] if n47 < 254 else _long_bytes(s47)
         if (v43 is None) is not (v44 is None):
             raise _Unfit
         if (v43 is None) is not (v45 is None):
             raise _Unfit
-        v8 = self.test_mode
-        if v8 is not True and v8 is not False:
-            raise _Unfit
-        c8 = _TRUE if v8 else _FALSE
-        v10 = self.dc_options
-        c10 = _write_boxes(v10, _write_DcOption)
-        v11 = self.dc_txt_domain_name
-        s11 = v11.encode()
-        n11 = len(s11)
-        c11 = _HEAD[n11] + s11 + _TAIL[n11] if n11 < 254 else _long_bytes(s11)
-        v34 = self.me_url_prefix
-        s34 = v34.encode()
-        n34 = len(s34)
-        c34 = _HEAD[n34] + s34 + _TAIL[n34] if n34 < 254 else _long_bytes(s34)
-        return b"".join((_pack_IIii(0xCC1A241E, f0, self.date, self.expires), c8, _pack_i(self.this_dc), c10, c11, _pack_iiiiiiiiiiiiiiiii(self.chat_size_max, self.megagroup_size_max, self.forwarded_count_max, self.online_update_period_ms, self.offline_blur_timeout_ms, self.offline_idle_timeout_ms, self.online_cloud_timeout_ms, self.notify_cloud_delay_ms, self.notify_default_delay_ms, self.push_chat_period_ms, self.push_chat_limit, self.edit_time_limit, self.revoke_time_limit, self.revoke_pm_time_limit, self.rating_e_decay, self.stickers_recent_limit, self.channels_read_media_period), c29, _pack_iiii(self.call_receive_timeout_ms, self.call_ring_timeout_ms, self.call_connect_timeout_ms, self.call_packet_timeout_ms), c34, c35, c36, c37, c38, c39, _pack_iii(self.caption_length_max, self.message_length_max, self.webfile_dc_id), c43, c44, c45, c46, c47))
+        return b"".join(
+            (
+                _pack_IIii(0xCC1A241E, f0, self.date, self.expires),
+                (_TRUE if v8 else _FALSE),
+                _pack_i(self.this_dc),
+                _write_boxes(self.dc_options, _write_DcOption),
+                (_HEAD[n11] + s11 + _TAIL[n11] if n11 < 254 else _long_bytes(s11)),
+                _pack_iiiiiiiiiiiiiiiii(self.chat_size_max, self.megagroup_size_max, self.forwarded_count_max, self.online_update_period_ms, self.offline_blur_timeout_ms, self.offline_idle_timeout_ms, self.online_cloud_timeout_ms, self.notify_cloud_delay_ms, self.notify_default_delay_ms, self.push_chat_period_ms, self.push_chat_limit, self.edit_time_limit, self.revoke_time_limit, self.revoke_pm_time_limit, self.rating_e_decay, self.stickers_recent_limit, self.channels_read_media_period),
+                t29,
+            )
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -2406,6 +2413,8 @@ class MessageEntityUnknown(_rt.TLObject):
     def __init__(self, *, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
+        if _MISSING is offset or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iii(0xBB92BA95, self.offset, self.length)
@@ -2438,6 +2447,8 @@ class MessageEntityMention(_rt.TLObject):
     def __init__(self, *, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
+        if _MISSING is offset or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iii(0xFA04579D, self.offset, self.length)
@@ -2470,6 +2481,8 @@ class MessageEntityHashtag(_rt.TLObject):
     def __init__(self, *, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
+        if _MISSING is offset or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iii(0x6F635B0D, self.offset, self.length)
@@ -2502,6 +2515,8 @@ class MessageEntityBotCommand(_rt.TLObject):
     def __init__(self, *, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
+        if _MISSING is offset or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iii(0x6CEF8AC7, self.offset, self.length)
@@ -2534,6 +2549,8 @@ class MessageEntityUrl(_rt.TLObject):
     def __init__(self, *, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
+        if _MISSING is offset or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iii(0x6ED02538, self.offset, self.length)
@@ -2566,6 +2583,8 @@ class MessageEntityEmail(_rt.TLObject):
     def __init__(self, *, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
+        if _MISSING is offset or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iii(0x64E475C2, self.offset, self.length)
@@ -2598,6 +2617,8 @@ class MessageEntityBold(_rt.TLObject):
     def __init__(self, *, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
+        if _MISSING is offset or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iii(0xBD610BC9, self.offset, self.length)
@@ -2630,6 +2651,8 @@ class MessageEntityItalic(_rt.TLObject):
     def __init__(self, *, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
+        if _MISSING is offset or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iii(0x826F8B60, self.offset, self.length)
@@ -2662,6 +2685,8 @@ class MessageEntityCode(_rt.TLObject):
     def __init__(self, *, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
+        if _MISSING is offset or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iii(0x28A20571, self.offset, self.length)
@@ -2696,13 +2721,16 @@ class MessageEntityPre(_rt.TLObject):
         self.offset = offset
         self.length = length
         self.language = language
+        if _MISSING is offset or _MISSING is length or _MISSING is language:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v2 = self.language
-        s2 = v2.encode()
+        s2 = self.language.encode()
         n2 = len(s2)
-        c2 = _HEAD[n2] + s2 + _TAIL[n2] if n2 < 254 else _long_bytes(s2)
-        return _pack_Iii(0x73924BE0, self.offset, self.length) + c2
+        return (
+            _pack_Iii(0x73924BE0, self.offset, self.length)
+            + (_HEAD[n2] + s2 + _TAIL[n2] if n2 < 254 else _long_bytes(s2))
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -2744,13 +2772,16 @@ class MessageEntityTextUrl(_rt.TLObject):
         self.offset = offset
         self.length = length
         self.url = url
+        if _MISSING is offset or _MISSING is length or _MISSING is url:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v2 = self.url
-        s2 = v2.encode()
+        s2 = self.url.encode()
         n2 = len(s2)
-        c2 = _HEAD[n2] + s2 + _TAIL[n2] if n2 < 254 else _long_bytes(s2)
-        return _pack_Iii(0x76A6D327, self.offset, self.length) + c2
+        return (
+            _pack_Iii(0x76A6D327, self.offset, self.length)
+            + (_HEAD[n2] + s2 + _TAIL[n2] if n2 < 254 else _long_bytes(s2))
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -2792,6 +2823,8 @@ class MessageEntityMentionName(_rt.TLObject):
         self.offset = offset
         self.length = length
         self.user_id = user_id
+        if _MISSING is offset or _MISSING is length or _MISSING is user_id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iiiq(0xDC7B1140, self.offset, self.length, self.user_id)
@@ -2826,11 +2859,12 @@ class InputMessageEntityMentionName(_rt.TLObject):
         self.offset = offset
         self.length = length
         self.user_id = user_id
+        if _MISSING is offset or _MISSING is length or _MISSING is user_id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v2 = self.user_id
-        c2 = _write_InputUser[type(v2)](v2)
-        return _pack_Iii(0x208E68C9, self.offset, self.length) + c2
+        return _pack_Iii(0x208E68C9, self.offset, self.length) + _write_InputUser[type(v2)](v2)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -2864,6 +2898,8 @@ class MessageEntityPhone(_rt.TLObject):
     def __init__(self, *, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
+        if _MISSING is offset or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iii(0x9B69E34B, self.offset, self.length)
@@ -2896,6 +2932,8 @@ class MessageEntityCashtag(_rt.TLObject):
     def __init__(self, *, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
+        if _MISSING is offset or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iii(0x4C4E743F, self.offset, self.length)
@@ -2928,6 +2966,8 @@ class MessageEntityUnderline(_rt.TLObject):
     def __init__(self, *, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
+        if _MISSING is offset or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iii(0x9C4E7E8B, self.offset, self.length)
@@ -2960,6 +3000,8 @@ class MessageEntityStrike(_rt.TLObject):
     def __init__(self, *, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
+        if _MISSING is offset or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iii(0xBF0693D4, self.offset, self.length)
@@ -2992,6 +3034,8 @@ class MessageEntityBankCard(_rt.TLObject):
     def __init__(self, *, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
+        if _MISSING is offset or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iii(0x761E6AF4, self.offset, self.length)
@@ -3024,6 +3068,8 @@ class MessageEntitySpoiler(_rt.TLObject):
     def __init__(self, *, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
+        if _MISSING is offset or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iii(0x32CA960F, self.offset, self.length)
@@ -3058,6 +3104,8 @@ class MessageEntityCustomEmoji(_rt.TLObject):
         self.offset = offset
         self.length = length
         self.document_id = document_id
+        if _MISSING is offset or _MISSING is length or _MISSING is document_id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iiiq(0xC8CF05F8, self.offset, self.length, self.document_id)
@@ -3097,16 +3145,18 @@ class MessageEntityBlockquote(_rt.TLObject):
         self.collapsed = collapsed
         self.offset = offset
         self.length = length
+        if _MISSING is offset or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         f0 = self.flags
         if f0 & 0x1:
             raise _Unfit
         v1 = self.collapsed
-        if v1 is True:
+        if v1 is not False:
+            if v1 is not True:
+                raise _Unfit
             f0 |= 0x1
-        elif v1 is not False:
-            raise _Unfit
         return _pack_IIii(0xF1CCAAAC, f0, self.offset, self.length)
 
     @staticmethod
@@ -3186,41 +3236,43 @@ class MessageEntityFormattedDate(_rt.TLObject):
         self.offset = offset
         self.length = length
         self.date = date
+        if _MISSING is offset or _MISSING is length or _MISSING is date:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         f0 = self.flags
         if f0 & 0x3F:
             raise _Unfit
         v1 = self.relative
-        if v1 is True:
+        if v1 is not False:
+            if v1 is not True:
+                raise _Unfit
             f0 |= 0x1
-        elif v1 is not False:
-            raise _Unfit
         v2 = self.short_time
-        if v2 is True:
+        if v2 is not False:
+            if v2 is not True:
+                raise _Unfit
             f0 |= 0x2
-        elif v2 is not False:
-            raise _Unfit
         v3 = self.long_time
-        if v3 is True:
+        if v3 is not False:
+            if v3 is not True:
+                raise _Unfit
             f0 |= 0x4
-        elif v3 is not False:
-            raise _Unfit
         v4 = self.short_date
-        if v4 is True:
+        if v4 is not False:
+            if v4 is not True:
+                raise _Unfit
             f0 |= 0x8
-        elif v4 is not False:
-            raise _Unfit
         v5 = self.long_date
-        if v5 is True:
+        if v5 is not False:
+            if v5 is not True:
+                raise _Unfit
             f0 |= 0x10
-        elif v5 is not False:
-            raise _Unfit
         v6 = self.day_of_week
-        if v6 is True:
+        if v6 is not False:
+            if v6 is not True:
+                raise _Unfit
             f0 |= 0x20
-        elif v6 is not False:
-            raise _Unfit
         return _pack_IIiii(0x904AC7C7, f0, self.offset, self.length, self.date)
 
     @staticmethod
@@ -3260,6 +3312,8 @@ class MessageEntityDiffInsert(_rt.TLObject):
     def __init__(self, *, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
+        if _MISSING is offset or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iii(0x71777116, self.offset, self.length)
@@ -3294,13 +3348,16 @@ class MessageEntityDiffReplace(_rt.TLObject):
         self.offset = offset
         self.length = length
         self.old_text = old_text
+        if _MISSING is offset or _MISSING is length or _MISSING is old_text:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v2 = self.old_text
-        s2 = v2.encode()
+        s2 = self.old_text.encode()
         n2 = len(s2)
-        c2 = _HEAD[n2] + s2 + _TAIL[n2] if n2 < 254 else _long_bytes(s2)
-        return _pack_Iii(0xC6C1E5A7, self.offset, self.length) + c2
+        return (
+            _pack_Iii(0xC6C1E5A7, self.offset, self.length)
+            + (_HEAD[n2] + s2 + _TAIL[n2] if n2 < 254 else _long_bytes(s2))
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -3340,6 +3397,8 @@ class MessageEntityDiffDelete(_rt.TLObject):
     def __init__(self, *, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
+        if _MISSING is offset or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iii(0x0652C1C5, self.offset, self.length)
@@ -3370,13 +3429,13 @@ class DataJSON(_rt.TLObject):
 
     def __init__(self, *, data: str) -> None:
         self.data = data
+        if _MISSING is data:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.data
-        s0 = v0.encode()
+        s0 = self.data.encode()
         n0 = len(s0)
-        c0 = _HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0)
-        return b'\x04\x8dt}' + c0
+        return b'\x04\x8dt}' + (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0))
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -3414,13 +3473,17 @@ class InputClientProxy(_rt.TLObject):
     def __init__(self, *, address: str, port: int) -> None:
         self.address = address
         self.port = port
+        if _MISSING is address or _MISSING is port:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.address
-        s0 = v0.encode()
+        s0 = self.address.encode()
         n0 = len(s0)
-        c0 = _HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0)
-        return b'?\x8bXu' + c0 + _pack_i(self.port)
+        return (
+            b'?\x8bXu'
+            + (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0))
+            + _pack_i(self.port)
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -3460,15 +3523,18 @@ class JsonObjectValue(_rt.TLObject):
     def __init__(self, *, key: str, value: TypeJSONValue) -> None:
         self.key = key
         self.value = value
+        if _MISSING is key or _MISSING is value:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.key
-        s0 = v0.encode()
+        s0 = self.key.encode()
         n0 = len(s0)
-        c0 = _HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0)
         v1 = self.value
-        c1 = _write_JSONValue[type(v1)](v1)
-        return b'\xd9\x1b\xde\xc0' + c0 + c1
+        return (
+            b'\xd9\x1b\xde\xc0'
+            + (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0))
+            + _write_JSONValue[type(v1)](v1)
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -3530,13 +3596,14 @@ class JsonBool(_rt.TLObject):
 
     def __init__(self, *, value: bool) -> None:
         self.value = value
+        if _MISSING is value:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.value
         if v0 is not True and v0 is not False:
             raise _Unfit
-        c0 = _TRUE if v0 else _FALSE
-        return b'j^4\xc7' + c0
+        return b'j^4\xc7' + (_TRUE if v0 else _FALSE)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -3564,6 +3631,8 @@ class JsonNumber(_rt.TLObject):
 
     def __init__(self, *, value: float) -> None:
         self.value = value
+        if _MISSING is value:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Id(0x2BE0DFA4, self.value)
@@ -3594,13 +3663,13 @@ class JsonString(_rt.TLObject):
 
     def __init__(self, *, value: str) -> None:
         self.value = value
+        if _MISSING is value:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.value
-        s0 = v0.encode()
+        s0 = self.value.encode()
         n0 = len(s0)
-        c0 = _HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0)
-        return b'zv\x1e\xb7' + c0
+        return b'zv\x1e\xb7' + (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0))
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -3636,11 +3705,11 @@ class JsonArray(_rt.TLObject):
 
     def __init__(self, *, value: list[TypeJSONValue]) -> None:
         self.value = value
+        if _MISSING is value:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.value
-        c0 = _write_boxes(v0, _write_JSONValue)
-        return b'cGD\xf7' + c0
+        return b'cGD\xf7' + _write_boxes(self.value, _write_JSONValue)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -3670,11 +3739,11 @@ class JsonObject(_rt.TLObject):
 
     def __init__(self, *, value: list[TypeJSONObjectValue]) -> None:
         self.value = value
+        if _MISSING is value:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.value
-        c0 = _write_boxes(v0, _write_JSONObjectValue)
-        return b'\x9d\xd4\xc1\x99' + c0
+        return b'\x9d\xd4\xc1\x99' + _write_boxes(self.value, _write_JSONObjectValue)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -3762,60 +3831,55 @@ class CodeSettings(_rt.TLObject):
         if f0 & 0x3F3:
             raise _Unfit
         v1 = self.allow_flashcall
-        if v1 is True:
+        if v1 is not False:
+            if v1 is not True:
+                raise _Unfit
             f0 |= 0x1
-        elif v1 is not False:
-            raise _Unfit
         v2 = self.current_number
-        if v2 is True:
+        if v2 is not False:
+            if v2 is not True:
+                raise _Unfit
             f0 |= 0x2
-        elif v2 is not False:
-            raise _Unfit
         v3 = self.allow_app_hash
-        if v3 is True:
+        if v3 is not False:
+            if v3 is not True:
+                raise _Unfit
             f0 |= 0x10
-        elif v3 is not False:
-            raise _Unfit
         v4 = self.allow_missed_call
-        if v4 is True:
+        if v4 is not False:
+            if v4 is not True:
+                raise _Unfit
             f0 |= 0x20
-        elif v4 is not False:
-            raise _Unfit
         v5 = self.allow_firebase
-        if v5 is True:
+        if v5 is not False:
+            if v5 is not True:
+                raise _Unfit
             f0 |= 0x80
-        elif v5 is not False:
-            raise _Unfit
         v6 = self.unknown_number
-        if v6 is True:
+        if v6 is not False:
+            if v6 is not True:
+                raise _Unfit
             f0 |= 0x200
-        elif v6 is not False:
-            raise _Unfit
+        t7 = b""
         v7 = self.logout_tokens
-        if v7 is None:
-            c7 = b""
-        else:
+        if v7 is not None:
             f0 |= 0x40
-            c7 = _write_bytes_vector(v7)
+            t7 += _write_bytes_vector(v7)
         v8 = self.token
-        if v8 is None:
-            c8 = b""
-        else:
+        if v8 is not None:
             f0 |= 0x100
             s8 = v8.encode()
             n8 = len(s8)
-            c8 = _HEAD[n8] + s8 + _TAIL[n8] if n8 < 254 else _long_bytes(s8)
+            t7 += _HEAD[n8] + s8 + _TAIL[n8] if n8 < 254 else _long_bytes(s8)
         v9 = self.app_sandbox
-        if v9 is None:
-            c9 = b""
-        else:
+        if v9 is not None:
             f0 |= 0x100
             if v9 is not True and v9 is not False:
                 raise _Unfit
-            c9 = _TRUE if v9 else _FALSE
+            t7 += _TRUE if v9 else _FALSE
         if (v8 is None) is not (v9 is None):
             raise _Unfit
-        return _pack_II(0xAD253D78, f0) + c7 + c8 + c9
+        return _pack_II(0xAD253D78, f0) + t7
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -3876,21 +3940,22 @@ class RestrictionReason(_rt.TLObject):
         self.platform = platform
         self.reason = reason
         self.text = text
+        if _MISSING is platform or _MISSING is reason or _MISSING is text:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.platform
-        s0 = v0.encode()
+        s0 = self.platform.encode()
         n0 = len(s0)
-        c0 = _HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0)
-        v1 = self.reason
-        s1 = v1.encode()
+        s1 = self.reason.encode()
         n1 = len(s1)
-        c1 = _HEAD[n1] + s1 + _TAIL[n1] if n1 < 254 else _long_bytes(s1)
-        v2 = self.text
-        s2 = v2.encode()
+        s2 = self.text.encode()
         n2 = len(s2)
-        c2 = _HEAD[n2] + s2 + _TAIL[n2] if n2 < 254 else _long_bytes(s2)
-        return b'\xb4\xacr\xd0' + c0 + c1 + c2
+        return (
+            b'\xb4\xacr\xd0'
+            + (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0))
+            + (_HEAD[n1] + s1 + _TAIL[n1] if n1 < 254 else _long_bytes(s1))
+            + (_HEAD[n2] + s2 + _TAIL[n2] if n2 < 254 else _long_bytes(s2))
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -3971,18 +4036,19 @@ class EmojiStatus(_rt.TLObject):
         self.flags = flags
         self.document_id = document_id
         self.until = until
+        if _MISSING is document_id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         f0 = self.flags
         if f0 & 0x1:
             raise _Unfit
+        t2 = b""
         v2 = self.until
-        if v2 is None:
-            c2 = b""
-        else:
+        if v2 is not None:
             f0 |= 0x1
-            c2 = _pack_i(v2)
-        return _pack_IIq(0xE7FF068A, f0, self.document_id) + c2
+            t2 += _pack_i(v2)
+        return _pack_IIq(0xE7FF068A, f0, self.document_id) + t2
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -4067,26 +4133,41 @@ class EmojiStatusCollectible(_rt.TLObject):
         self.pattern_color = pattern_color
         self.text_color = text_color
         self.until = until
+        if (
+            _MISSING is collectible_id
+            or _MISSING is document_id
+            or _MISSING is title
+            or _MISSING is slug
+            or _MISSING is pattern_document_id
+            or _MISSING is center_color
+            or _MISSING is edge_color
+            or _MISSING is pattern_color
+            or _MISSING is text_color
+        ):
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         f0 = self.flags
         if f0 & 0x1:
             raise _Unfit
-        v10 = self.until
-        if v10 is None:
-            c10 = b""
-        else:
-            f0 |= 0x1
-            c10 = _pack_i(v10)
-        v3 = self.title
-        s3 = v3.encode()
+        s3 = self.title.encode()
         n3 = len(s3)
-        c3 = _HEAD[n3] + s3 + _TAIL[n3] if n3 < 254 else _long_bytes(s3)
-        v4 = self.slug
-        s4 = v4.encode()
+        s4 = self.slug.encode()
         n4 = len(s4)
-        c4 = _HEAD[n4] + s4 + _TAIL[n4] if n4 < 254 else _long_bytes(s4)
-        return b"".join((_pack_IIqq(0x7184603B, f0, self.collectible_id, self.document_id), c3, c4, _pack_qiiii(self.pattern_document_id, self.center_color, self.edge_color, self.pattern_color, self.text_color), c10))
+        t10 = b""
+        v10 = self.until
+        if v10 is not None:
+            f0 |= 0x1
+            t10 += _pack_i(v10)
+        return b"".join(
+            (
+                _pack_IIqq(0x7184603B, f0, self.collectible_id, self.document_id),
+                (_HEAD[n3] + s3 + _TAIL[n3] if n3 < 254 else _long_bytes(s3)),
+                (_HEAD[n4] + s4 + _TAIL[n4] if n4 < 254 else _long_bytes(s4)),
+                _pack_qiiii(self.pattern_document_id, self.center_color, self.edge_color, self.pattern_color, self.text_color),
+                t10,
+            )
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -4148,18 +4229,19 @@ class InputEmojiStatusCollectible(_rt.TLObject):
         self.flags = flags
         self.collectible_id = collectible_id
         self.until = until
+        if _MISSING is collectible_id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         f0 = self.flags
         if f0 & 0x1:
             raise _Unfit
+        t2 = b""
         v2 = self.until
-        if v2 is None:
-            c2 = b""
-        else:
+        if v2 is not None:
             f0 |= 0x1
-            c2 = _pack_i(v2)
-        return _pack_IIq(0x07141DBF, f0, self.collectible_id) + c2
+            t2 += _pack_i(v2)
+        return _pack_IIq(0x07141DBF, f0, self.collectible_id) + t2
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -4215,13 +4297,13 @@ class ReactionEmoji(_rt.TLObject):
 
     def __init__(self, *, emoticon: str) -> None:
         self.emoticon = emoticon
+        if _MISSING is emoticon:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.emoticon
-        s0 = v0.encode()
+        s0 = self.emoticon.encode()
         n0 = len(s0)
-        c0 = _HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0)
-        return b'\xb8\x86"\x1b' + c0
+        return b'\xb8\x86"\x1b' + (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0))
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -4257,6 +4339,8 @@ class ReactionCustomEmoji(_rt.TLObject):
 
     def __init__(self, *, document_id: int) -> None:
         self.document_id = document_id
+        if _MISSING is document_id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iq(0x8935FC73, self.document_id)
@@ -4321,26 +4405,26 @@ class Username(_rt.TLObject):
         self.editable = editable
         self.active = active
         self.username = username
+        if _MISSING is username:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         f0 = self.flags
         if f0 & 0x3:
             raise _Unfit
         v1 = self.editable
-        if v1 is True:
+        if v1 is not False:
+            if v1 is not True:
+                raise _Unfit
             f0 |= 0x1
-        elif v1 is not False:
-            raise _Unfit
         v2 = self.active
-        if v2 is True:
+        if v2 is not False:
+            if v2 is not True:
+                raise _Unfit
             f0 |= 0x2
-        elif v2 is not False:
-            raise _Unfit
-        v3 = self.username
-        s3 = v3.encode()
+        s3 = self.username.encode()
         n3 = len(s3)
-        c3 = _HEAD[n3] + s3 + _TAIL[n3] if n3 < 254 else _long_bytes(s3)
-        return _pack_II(0xB4073647, f0) + c3
+        return _pack_II(0xB4073647, f0) + (_HEAD[n3] + s3 + _TAIL[n3] if n3 < 254 else _long_bytes(s3))
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -4395,19 +4479,16 @@ class PeerColor(_rt.TLObject):
         f0 = self.flags
         if f0 & 0x3:
             raise _Unfit
+        t1 = b""
         v1 = self.color
-        if v1 is None:
-            c1 = b""
-        else:
+        if v1 is not None:
             f0 |= 0x1
-            c1 = _pack_i(v1)
+            t1 += _pack_i(v1)
         v2 = self.background_emoji_id
-        if v2 is None:
-            c2 = b""
-        else:
+        if v2 is not None:
             f0 |= 0x2
-            c2 = _pack_q(v2)
-        return _pack_II(0xB54B5ACF, f0) + c1 + c2
+            t1 += _pack_q(v2)
+        return _pack_II(0xB54B5ACF, f0) + t1
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -4485,26 +4566,33 @@ class PeerColorCollectible(_rt.TLObject):
         self.colors = colors
         self.dark_accent_color = dark_accent_color
         self.dark_colors = dark_colors
+        if (
+            _MISSING is collectible_id
+            or _MISSING is gift_emoji_id
+            or _MISSING is background_emoji_id
+            or _MISSING is accent_color
+            or _MISSING is colors
+        ):
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         f0 = self.flags
         if f0 & 0x3:
             raise _Unfit
+        t6 = b""
         v6 = self.dark_accent_color
-        if v6 is None:
-            c6 = b""
-        else:
+        if v6 is not None:
             f0 |= 0x1
-            c6 = _pack_i(v6)
+            t6 += _pack_i(v6)
         v7 = self.dark_colors
-        if v7 is None:
-            c7 = b""
-        else:
+        if v7 is not None:
             f0 |= 0x2
-            c7 = _write_numbers(v7, "i")
-        v5 = self.colors
-        c5 = _write_numbers(v5, "i")
-        return _pack_IIqqqi(0xB9C0639A, f0, self.collectible_id, self.gift_emoji_id, self.background_emoji_id, self.accent_color) + c5 + c6 + c7
+            t6 += _write_numbers(v7, "i")
+        return (
+            _pack_IIqqqi(0xB9C0639A, f0, self.collectible_id, self.gift_emoji_id, self.background_emoji_id, self.accent_color)
+            + _write_numbers(self.colors, "i")
+            + t6
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -4543,6 +4631,8 @@ class InputPeerColorCollectible(_rt.TLObject):
 
     def __init__(self, *, collectible_id: int) -> None:
         self.collectible_id = collectible_id
+        if _MISSING is collectible_id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iq(0xB8EA86A9, self.collectible_id)
@@ -4582,17 +4672,16 @@ class RecentStory(_rt.TLObject):
         if f0 & 0x3:
             raise _Unfit
         v1 = self.live
-        if v1 is True:
+        if v1 is not False:
+            if v1 is not True:
+                raise _Unfit
             f0 |= 0x1
-        elif v1 is not False:
-            raise _Unfit
+        t2 = b""
         v2 = self.max_id
-        if v2 is None:
-            c2 = b""
-        else:
+        if v2 is not None:
             f0 |= 0x2
-            c2 = _pack_i(v2)
-        return _pack_II(0x711D692D, f0) + c2
+            t2 += _pack_i(v2)
+        return _pack_II(0x711D692D, f0) + t2
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -4635,11 +4724,12 @@ class InvokeAfterMsg(_rt.TLFunction[_rt.R]):
     def __init__(self, *, msg_id: int, query: _rt.TLFunction[_rt.R]) -> None:
         self.msg_id = msg_id
         self.query = query
+        if _MISSING is msg_id or _MISSING is query:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v1 = self.query
-        c1 = _write_object(v1, _rt.TLFunction)
-        return _pack_Iq(0xCB9F372D, self.msg_id) + c1
+        return _pack_Iq(0xCB9F372D, self.msg_id) + _write_object(v1, _rt.TLFunction)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -4730,50 +4820,57 @@ class InitConnection(_rt.TLFunction[_rt.R]):
         self.proxy = proxy
         self.params = params
         self.query = query
+        if (
+            _MISSING is api_id
+            or _MISSING is device_model
+            or _MISSING is system_version
+            or _MISSING is app_version
+            or _MISSING is system_lang_code
+            or _MISSING is lang_pack
+            or _MISSING is lang_code
+            or _MISSING is query
+        ):
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         f0 = self.flags
         if f0 & 0x3:
             raise _Unfit
-        v8 = self.proxy
-        if v8 is None:
-            c8 = b""
-        else:
-            f0 |= 0x1
-            c8 = _write_InputClientProxy[type(v8)](v8)
-        v9 = self.params
-        if v9 is None:
-            c9 = b""
-        else:
-            f0 |= 0x2
-            c9 = _write_JSONValue[type(v9)](v9)
-        v2 = self.device_model
-        s2 = v2.encode()
+        s2 = self.device_model.encode()
         n2 = len(s2)
-        c2 = _HEAD[n2] + s2 + _TAIL[n2] if n2 < 254 else _long_bytes(s2)
-        v3 = self.system_version
-        s3 = v3.encode()
+        s3 = self.system_version.encode()
         n3 = len(s3)
-        c3 = _HEAD[n3] + s3 + _TAIL[n3] if n3 < 254 else _long_bytes(s3)
-        v4 = self.app_version
-        s4 = v4.encode()
+        s4 = self.app_version.encode()
         n4 = len(s4)
-        c4 = _HEAD[n4] + s4 + _TAIL[n4] if n4 < 254 else _long_bytes(s4)
-        v5 = self.system_lang_code
-        s5 = v5.encode()
+        s5 = self.system_lang_code.encode()
         n5 = len(s5)
-        c5 = _HEAD[n5] + s5 + _TAIL[n5] if n5 < 254 else _long_bytes(s5)
-        v6 = self.lang_pack
-        s6 = v6.encode()
+        s6 = self.lang_pack.encode()
         n6 = len(s6)
-        c6 = _HEAD[n6] + s6 + _TAIL[n6] if n6 < 254 else _long_bytes(s6)
-        v7 = self.lang_code
-        s7 = v7.encode()
+        s7 = self.lang_code.encode()
         n7 = len(s7)
-        c7 = _HEAD[n7] + s7 + _TAIL[n7] if n7 < 254 else _long_bytes(s7)
+        t8 = b""
+        v8 = self.proxy
+        if v8 is not None:
+            f0 |= 0x1
+            t8 += _write_InputClientProxy[type(v8)](v8)
+        v9 = self.params
+        if v9 is not None:
+            f0 |= 0x2
+            t8 += _write_JSONValue[type(v9)](v9)
         v10 = self.query
-        c10 = _write_object(v10, _rt.TLFunction)
-        return b"".join((_pack_IIi(0xC1CD5EA9, f0, self.api_id), c2, c3, c4, c5, c6, c7, c8, c9, c10))
+        t8 += _write_object(v10, _rt.TLFunction)
+        return b"".join(
+            (
+                _pack_IIi(0xC1CD5EA9, f0, self.api_id),
+                (_HEAD[n2] + s2 + _TAIL[n2] if n2 < 254 else _long_bytes(s2)),
+                (_HEAD[n3] + s3 + _TAIL[n3] if n3 < 254 else _long_bytes(s3)),
+                (_HEAD[n4] + s4 + _TAIL[n4] if n4 < 254 else _long_bytes(s4)),
+                (_HEAD[n5] + s5 + _TAIL[n5] if n5 < 254 else _long_bytes(s5)),
+                (_HEAD[n6] + s6 + _TAIL[n6] if n6 < 254 else _long_bytes(s6)),
+                (_HEAD[n7] + s7 + _TAIL[n7] if n7 < 254 else _long_bytes(s7)),
+                t8,
+            )
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -4886,11 +4983,12 @@ class InvokeWithLayer(_rt.TLFunction[_rt.R]):
     def __init__(self, *, layer: int, query: _rt.TLFunction[_rt.R]) -> None:
         self.layer = layer
         self.query = query
+        if _MISSING is layer or _MISSING is query:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v1 = self.query
-        c1 = _write_object(v1, _rt.TLFunction)
-        return _pack_Ii(0xDA9B0D0D, self.layer) + c1
+        return _pack_Ii(0xDA9B0D0D, self.layer) + _write_object(v1, _rt.TLFunction)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -4923,11 +5021,12 @@ class InvokeWithoutUpdates(_rt.TLFunction[_rt.R]):
 
     def __init__(self, *, query: _rt.TLFunction[_rt.R]) -> None:
         self.query = query
+        if _MISSING is query:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.query
-        c0 = _write_object(v0, _rt.TLFunction)
-        return b'\xb7Y\x94\xbf' + c0
+        return b'\xb7Y\x94\xbf' + _write_object(v0, _rt.TLFunction)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:

@@ -22,7 +22,9 @@ __all__ = [
 _HEAD = _rt.HEAD
 _TAIL = _rt.TAIL
 _Unfit = _rt.Unfit
+_MISSING = _rt.MISSING
 _long_bytes = _rt.long_bytes
+_missing_field = _rt.missing_field
 _new = _rt.new
 _read_long = _rt.read_long
 _read_CodeSettings = _SCHEMA.readers("CodeSettings")
@@ -53,15 +55,18 @@ class SendVerifyPhoneCode(_rt.TLFunction["_auth.TypeSentCode"]):
     def __init__(self, *, phone_number: str, settings: _root.TypeCodeSettings) -> None:
         self.phone_number = phone_number
         self.settings = settings
+        if _MISSING is phone_number or _MISSING is settings:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.phone_number
-        s0 = v0.encode()
+        s0 = self.phone_number.encode()
         n0 = len(s0)
-        c0 = _HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0)
         v1 = self.settings
-        c1 = _write_CodeSettings[type(v1)](v1)
-        return b'\xf9V\xa3\xa5' + c0 + c1
+        return (
+            b'\xf9V\xa3\xa5'
+            + (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0))
+            + _write_CodeSettings[type(v1)](v1)
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:

@@ -49,7 +49,9 @@ __all__ = [
 _HEAD = _rt.HEAD
 _TAIL = _rt.TAIL
 _Unfit = _rt.Unfit
+_MISSING = _rt.MISSING
 _long_bytes = _rt.long_bytes
+_missing_field = _rt.missing_field
 _new = _rt.new
 _read_long = _rt.read_long
 _pack_II = _rt.Struct("<II").pack
@@ -113,30 +115,31 @@ class SentCode(_rt.TLObject):
         self.phone_code_hash = phone_code_hash
         self.next_type = next_type
         self.timeout = timeout
+        if _MISSING is type or _MISSING is phone_code_hash:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         f0 = self.flags
         if f0 & 0x6:
             raise _Unfit
-        v3 = self.next_type
-        if v3 is None:
-            c3 = b""
-        else:
-            f0 |= 0x2
-            c3 = _write_auth__CodeType[type(v3)](v3)
-        v4 = self.timeout
-        if v4 is None:
-            c4 = b""
-        else:
-            f0 |= 0x4
-            c4 = _pack_i(v4)
         v1 = self.type
-        c1 = _write_auth__SentCodeType[type(v1)](v1)
-        v2 = self.phone_code_hash
-        s2 = v2.encode()
+        s2 = self.phone_code_hash.encode()
         n2 = len(s2)
-        c2 = _HEAD[n2] + s2 + _TAIL[n2] if n2 < 254 else _long_bytes(s2)
-        return b"".join((_pack_II(0x5E002502, f0), c1, c2, c3, c4))
+        t3 = b""
+        v3 = self.next_type
+        if v3 is not None:
+            f0 |= 0x2
+            t3 += _write_auth__CodeType[type(v3)](v3)
+        v4 = self.timeout
+        if v4 is not None:
+            f0 |= 0x4
+            t3 += _pack_i(v4)
+        return (
+            _pack_II(0x5E002502, f0)
+            + _write_auth__SentCodeType[type(v1)](v1)
+            + (_HEAD[n2] + s2 + _TAIL[n2] if n2 < 254 else _long_bytes(s2))
+            + t3
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -188,11 +191,12 @@ class SentCodeSuccess(_rt.TLObject):
 
     def __init__(self, *, authorization: TypeAuthorization) -> None:
         self.authorization = authorization
+        if _MISSING is authorization:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.authorization
-        c0 = _write_auth__Authorization[type(v0)](v0)
-        return b'D\xfe\x90#' + c0
+        return b'D\xfe\x90#' + _write_auth__Authorization[type(v0)](v0)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -259,29 +263,40 @@ class SentCodePaymentRequired(_rt.TLObject):
         self.premium_days = premium_days
         self.currency = currency
         self.amount = amount
+        if (
+            _MISSING is store_product
+            or _MISSING is phone_code_hash
+            or _MISSING is support_email_address
+            or _MISSING is support_email_subject
+            or _MISSING is premium_days
+            or _MISSING is currency
+            or _MISSING is amount
+        ):
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.store_product
-        s0 = v0.encode()
+        s0 = self.store_product.encode()
         n0 = len(s0)
-        c0 = _HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0)
-        v1 = self.phone_code_hash
-        s1 = v1.encode()
+        s1 = self.phone_code_hash.encode()
         n1 = len(s1)
-        c1 = _HEAD[n1] + s1 + _TAIL[n1] if n1 < 254 else _long_bytes(s1)
-        v2 = self.support_email_address
-        s2 = v2.encode()
+        s2 = self.support_email_address.encode()
         n2 = len(s2)
-        c2 = _HEAD[n2] + s2 + _TAIL[n2] if n2 < 254 else _long_bytes(s2)
-        v3 = self.support_email_subject
-        s3 = v3.encode()
+        s3 = self.support_email_subject.encode()
         n3 = len(s3)
-        c3 = _HEAD[n3] + s3 + _TAIL[n3] if n3 < 254 else _long_bytes(s3)
-        v5 = self.currency
-        s5 = v5.encode()
+        s5 = self.currency.encode()
         n5 = len(s5)
-        c5 = _HEAD[n5] + s5 + _TAIL[n5] if n5 < 254 else _long_bytes(s5)
-        return b"".join((b'\xbf~\x82\xf8', c0, c1, c2, c3, _pack_i(self.premium_days), c5, _pack_q(self.amount)))
+        return b"".join(
+            (
+                b'\xbf~\x82\xf8',
+                (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0)),
+                (_HEAD[n1] + s1 + _TAIL[n1] if n1 < 254 else _long_bytes(s1)),
+                (_HEAD[n2] + s2 + _TAIL[n2] if n2 < 254 else _long_bytes(s2)),
+                (_HEAD[n3] + s3 + _TAIL[n3] if n3 < 254 else _long_bytes(s3)),
+                _pack_i(self.premium_days),
+                (_HEAD[n5] + s5 + _TAIL[n5] if n5 < 254 else _long_bytes(s5)),
+                _pack_q(self.amount),
+            )
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -395,42 +410,39 @@ class Authorization(_rt.TLObject):
         self.tmp_sessions = tmp_sessions
         self.future_auth_token = future_auth_token
         self.user = user
+        if _MISSING is user:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         f0 = self.flags
         if f0 & 0x7:
             raise _Unfit
         v1 = self.setup_password_required
-        if v1 is True:
+        if v1 is not False:
+            if v1 is not True:
+                raise _Unfit
             f0 |= 0x2
-        elif v1 is not False:
-            raise _Unfit
+        t2 = b""
         v2 = self.otherwise_relogin_days
-        if v2 is None:
-            c2 = b""
-        else:
+        if v2 is not None:
             f0 |= 0x2
-            c2 = _pack_i(v2)
+            t2 += _pack_i(v2)
         v3 = self.tmp_sessions
-        if v3 is None:
-            c3 = b""
-        else:
+        if v3 is not None:
             f0 |= 0x1
-            c3 = _pack_i(v3)
+            t2 += _pack_i(v3)
         v4 = self.future_auth_token
-        if v4 is None:
-            c4 = b""
-        else:
+        if v4 is not None:
             f0 |= 0x4
             if type(v4) is not bytes:
                 raise _Unfit
             n4 = len(v4)
-            c4 = _HEAD[n4] + v4 + _TAIL[n4] if n4 < 254 else _long_bytes(v4)
+            t2 += _HEAD[n4] + v4 + _TAIL[n4] if n4 < 254 else _long_bytes(v4)
+        v5 = self.user
+        t2 += _write_User[type(v5)](v5)
         if (v1 is False) is not (v2 is None):
             raise _Unfit
-        v5 = self.user
-        c5 = _write_User[type(v5)](v5)
-        return b"".join((_pack_II(0x2EA2C0D4, f0), c2, c3, c4, c5))
+        return _pack_II(0x2EA2C0D4, f0) + t2
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -502,13 +514,12 @@ class AuthorizationSignUpRequired(_rt.TLObject):
         f0 = self.flags
         if f0 & 0x1:
             raise _Unfit
+        t1 = b""
         v1 = self.terms_of_service
-        if v1 is None:
-            c1 = b""
-        else:
+        if v1 is not None:
             f0 |= 0x1
-            c1 = _write_help__TermsOfService[type(v1)](v1)
-        return _pack_II(0x44747E9A, f0) + c1
+            t1 += _write_help__TermsOfService[type(v1)](v1)
+        return _pack_II(0x44747E9A, f0) + t1
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -654,6 +665,8 @@ class SentCodeTypeApp(_rt.TLObject):
 
     def __init__(self, *, length: int) -> None:
         self.length = length
+        if _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Ii(0x3DBB5986, self.length)
@@ -684,6 +697,8 @@ class SentCodeTypeSms(_rt.TLObject):
 
     def __init__(self, *, length: int) -> None:
         self.length = length
+        if _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Ii(0xC000BBA2, self.length)
@@ -714,6 +729,8 @@ class SentCodeTypeCall(_rt.TLObject):
 
     def __init__(self, *, length: int) -> None:
         self.length = length
+        if _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Ii(0x5353E5A7, self.length)
@@ -744,13 +761,13 @@ class SentCodeTypeFlashCall(_rt.TLObject):
 
     def __init__(self, *, pattern: str) -> None:
         self.pattern = pattern
+        if _MISSING is pattern:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.pattern
-        s0 = v0.encode()
+        s0 = self.pattern.encode()
         n0 = len(s0)
-        c0 = _HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0)
-        return b'\xd9\xc6\x03\xab' + c0
+        return b'\xd9\xc6\x03\xab' + (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0))
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -789,13 +806,17 @@ class SentCodeTypeMissedCall(_rt.TLObject):
     def __init__(self, *, prefix: str, length: int) -> None:
         self.prefix = prefix
         self.length = length
+        if _MISSING is prefix or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.prefix
-        s0 = v0.encode()
+        s0 = self.prefix.encode()
         n0 = len(s0)
-        c0 = _HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0)
-        return b'\x84d\x00\x82' + c0 + _pack_i(self.length)
+        return (
+            b'\x84d\x00\x82'
+            + (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0))
+            + _pack_i(self.length)
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -868,38 +889,40 @@ class SentCodeTypeEmailCode(_rt.TLObject):
         self.length = length
         self.reset_available_period = reset_available_period
         self.reset_pending_date = reset_pending_date
+        if _MISSING is email_pattern or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         f0 = self.flags
         if f0 & 0x1B:
             raise _Unfit
         v1 = self.apple_signin_allowed
-        if v1 is True:
+        if v1 is not False:
+            if v1 is not True:
+                raise _Unfit
             f0 |= 0x1
-        elif v1 is not False:
-            raise _Unfit
         v2 = self.google_signin_allowed
-        if v2 is True:
+        if v2 is not False:
+            if v2 is not True:
+                raise _Unfit
             f0 |= 0x2
-        elif v2 is not False:
-            raise _Unfit
-        v5 = self.reset_available_period
-        if v5 is None:
-            c5 = b""
-        else:
-            f0 |= 0x8
-            c5 = _pack_i(v5)
-        v6 = self.reset_pending_date
-        if v6 is None:
-            c6 = b""
-        else:
-            f0 |= 0x10
-            c6 = _pack_i(v6)
-        v3 = self.email_pattern
-        s3 = v3.encode()
+        s3 = self.email_pattern.encode()
         n3 = len(s3)
-        c3 = _HEAD[n3] + s3 + _TAIL[n3] if n3 < 254 else _long_bytes(s3)
-        return b"".join((_pack_II(0xF450F59B, f0), c3, _pack_i(self.length), c5, c6))
+        t5 = b""
+        v5 = self.reset_available_period
+        if v5 is not None:
+            f0 |= 0x8
+            t5 += _pack_i(v5)
+        v6 = self.reset_pending_date
+        if v6 is not None:
+            f0 |= 0x10
+            t5 += _pack_i(v6)
+        return (
+            _pack_II(0xF450F59B, f0)
+            + (_HEAD[n3] + s3 + _TAIL[n3] if n3 < 254 else _long_bytes(s3))
+            + _pack_i(self.length)
+            + t5
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -971,15 +994,15 @@ class SentCodeTypeSetUpEmailRequired(_rt.TLObject):
         if f0 & 0x3:
             raise _Unfit
         v1 = self.apple_signin_allowed
-        if v1 is True:
+        if v1 is not False:
+            if v1 is not True:
+                raise _Unfit
             f0 |= 0x1
-        elif v1 is not False:
-            raise _Unfit
         v2 = self.google_signin_allowed
-        if v2 is True:
+        if v2 is not False:
+            if v2 is not True:
+                raise _Unfit
             f0 |= 0x2
-        elif v2 is not False:
-            raise _Unfit
         return _pack_II(0xA5491DEA, f0)
 
     @staticmethod
@@ -1013,13 +1036,17 @@ class SentCodeTypeFragmentSms(_rt.TLObject):
     def __init__(self, *, url: str, length: int) -> None:
         self.url = url
         self.length = length
+        if _MISSING is url or _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.url
-        s0 = v0.encode()
+        s0 = self.url.encode()
         n0 = len(s0)
-        c0 = _HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0)
-        return b'9\\V\xd9' + c0 + _pack_i(self.length)
+        return (
+            b'9\\V\xd9'
+            + (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0))
+            + _pack_i(self.length)
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -1093,54 +1120,48 @@ class SentCodeTypeFirebaseSms(_rt.TLObject):
         self.receipt = receipt
         self.push_timeout = push_timeout
         self.length = length
+        if _MISSING is length:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         f0 = self.flags
         if f0 & 0x7:
             raise _Unfit
+        t1 = b""
         v1 = self.nonce
-        if v1 is None:
-            c1 = b""
-        else:
+        if v1 is not None:
             f0 |= 0x1
             if type(v1) is not bytes:
                 raise _Unfit
             n1 = len(v1)
-            c1 = _HEAD[n1] + v1 + _TAIL[n1] if n1 < 254 else _long_bytes(v1)
+            t1 += _HEAD[n1] + v1 + _TAIL[n1] if n1 < 254 else _long_bytes(v1)
         v2 = self.play_integrity_project_id
-        if v2 is None:
-            c2 = b""
-        else:
+        if v2 is not None:
             f0 |= 0x4
-            c2 = _pack_q(v2)
+            t1 += _pack_q(v2)
         v3 = self.play_integrity_nonce
-        if v3 is None:
-            c3 = b""
-        else:
+        if v3 is not None:
             f0 |= 0x4
             if type(v3) is not bytes:
                 raise _Unfit
             n3 = len(v3)
-            c3 = _HEAD[n3] + v3 + _TAIL[n3] if n3 < 254 else _long_bytes(v3)
+            t1 += _HEAD[n3] + v3 + _TAIL[n3] if n3 < 254 else _long_bytes(v3)
         v4 = self.receipt
-        if v4 is None:
-            c4 = b""
-        else:
+        if v4 is not None:
             f0 |= 0x2
             s4 = v4.encode()
             n4 = len(s4)
-            c4 = _HEAD[n4] + s4 + _TAIL[n4] if n4 < 254 else _long_bytes(s4)
+            t1 += _HEAD[n4] + s4 + _TAIL[n4] if n4 < 254 else _long_bytes(s4)
         v5 = self.push_timeout
-        if v5 is None:
-            c5 = b""
-        else:
+        if v5 is not None:
             f0 |= 0x2
-            c5 = _pack_i(v5)
+            t1 += _pack_i(v5)
+        t1 += _pack_i(self.length)
         if (v2 is None) is not (v3 is None):
             raise _Unfit
         if (v4 is None) is not (v5 is None):
             raise _Unfit
-        return b"".join((_pack_II(0x009FD736, f0), c1, c2, c3, c4, c5, _pack_i(self.length)))
+        return _pack_II(0x009FD736, f0) + t1
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -1226,15 +1247,14 @@ class SentCodeTypeSmsWord(_rt.TLObject):
         f0 = self.flags
         if f0 & 0x1:
             raise _Unfit
+        t1 = b""
         v1 = self.beginning
-        if v1 is None:
-            c1 = b""
-        else:
+        if v1 is not None:
             f0 |= 0x1
             s1 = v1.encode()
             n1 = len(s1)
-            c1 = _HEAD[n1] + s1 + _TAIL[n1] if n1 < 254 else _long_bytes(s1)
-        return _pack_II(0xA416AC81, f0) + c1
+            t1 += _HEAD[n1] + s1 + _TAIL[n1] if n1 < 254 else _long_bytes(s1)
+        return _pack_II(0xA416AC81, f0) + t1
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -1282,15 +1302,14 @@ class SentCodeTypeSmsPhrase(_rt.TLObject):
         f0 = self.flags
         if f0 & 0x1:
             raise _Unfit
+        t1 = b""
         v1 = self.beginning
-        if v1 is None:
-            c1 = b""
-        else:
+        if v1 is not None:
             f0 |= 0x1
             s1 = v1.encode()
             n1 = len(s1)
-            c1 = _HEAD[n1] + s1 + _TAIL[n1] if n1 < 254 else _long_bytes(s1)
-        return _pack_II(0xB37794AF, f0) + c1
+            t1 += _HEAD[n1] + s1 + _TAIL[n1] if n1 < 254 else _long_bytes(s1)
+        return _pack_II(0xB37794AF, f0) + t1
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -1367,19 +1386,24 @@ class SendCode(_rt.TLFunction["TypeSentCode"]):
         self.api_id = api_id
         self.api_hash = api_hash
         self.settings = settings
+        if _MISSING is phone_number or _MISSING is api_id or _MISSING is api_hash or _MISSING is settings:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.phone_number
-        s0 = v0.encode()
+        s0 = self.phone_number.encode()
         n0 = len(s0)
-        c0 = _HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0)
-        v2 = self.api_hash
-        s2 = v2.encode()
+        s2 = self.api_hash.encode()
         n2 = len(s2)
-        c2 = _HEAD[n2] + s2 + _TAIL[n2] if n2 < 254 else _long_bytes(s2)
         v3 = self.settings
-        c3 = _write_CodeSettings[type(v3)](v3)
-        return b"".join((b'O$w\xa6', c0, _pack_i(self.api_id), c2, c3))
+        return b"".join(
+            (
+                b'O$w\xa6',
+                (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0)),
+                _pack_i(self.api_id),
+                (_HEAD[n2] + s2 + _TAIL[n2] if n2 < 254 else _long_bytes(s2)),
+                _write_CodeSettings[type(v3)](v3),
+            )
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -1460,14 +1484,23 @@ class BindTempAuthKey(_rt.TLFunction["bool"]):
         self.nonce = nonce
         self.expires_at = expires_at
         self.encrypted_message = encrypted_message
+        if (
+            _MISSING is perm_auth_key_id
+            or _MISSING is nonce
+            or _MISSING is expires_at
+            or _MISSING is encrypted_message
+        ):
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v3 = self.encrypted_message
         if type(v3) is not bytes:
             raise _Unfit
         n3 = len(v3)
-        c3 = _HEAD[n3] + v3 + _TAIL[n3] if n3 < 254 else _long_bytes(v3)
-        return _pack_Iqqi(0xCDD42A05, self.perm_auth_key_id, self.nonce, self.expires_at) + c3
+        return (
+            _pack_Iqqi(0xCDD42A05, self.perm_auth_key_id, self.nonce, self.expires_at)
+            + (_HEAD[n3] + v3 + _TAIL[n3] if n3 < 254 else _long_bytes(v3))
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:

@@ -24,7 +24,9 @@ __all__ = [
 _HEAD = _rt.HEAD
 _TAIL = _rt.TAIL
 _Unfit = _rt.Unfit
+_MISSING = _rt.MISSING
 _long_bytes = _rt.long_bytes
+_missing_field = _rt.missing_field
 _new = _rt.new
 _read_boxes = _rt.read_boxes
 _read_long = _rt.read_long
@@ -79,31 +81,35 @@ class TermsOfService(_rt.TLObject):
         self.text = text
         self.entities = entities
         self.min_age_confirm = min_age_confirm
+        if _MISSING is id or _MISSING is text or _MISSING is entities:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         f0 = self.flags
         if f0 & 0x3:
             raise _Unfit
         v1 = self.popup
-        if v1 is True:
+        if v1 is not False:
+            if v1 is not True:
+                raise _Unfit
             f0 |= 0x1
-        elif v1 is not False:
-            raise _Unfit
-        v5 = self.min_age_confirm
-        if v5 is None:
-            c5 = b""
-        else:
-            f0 |= 0x2
-            c5 = _pack_i(v5)
         v2 = self.id
-        c2 = _write_DataJSON[type(v2)](v2)
-        v3 = self.text
-        s3 = v3.encode()
+        s3 = self.text.encode()
         n3 = len(s3)
-        c3 = _HEAD[n3] + s3 + _TAIL[n3] if n3 < 254 else _long_bytes(s3)
-        v4 = self.entities
-        c4 = _write_boxes(v4, _write_MessageEntity)
-        return b"".join((_pack_II(0x780A0310, f0), c2, c3, c4, c5))
+        t5 = b""
+        v5 = self.min_age_confirm
+        if v5 is not None:
+            f0 |= 0x2
+            t5 += _pack_i(v5)
+        return b"".join(
+            (
+                _pack_II(0x780A0310, f0),
+                _write_DataJSON[type(v2)](v2),
+                (_HEAD[n3] + s3 + _TAIL[n3] if n3 < 254 else _long_bytes(s3)),
+                _write_boxes(self.entities, _write_MessageEntity),
+                t5,
+            )
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:

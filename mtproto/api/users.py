@@ -19,6 +19,8 @@ __all__ = [
 ]
 
 _Unfit = _rt.Unfit
+_MISSING = _rt.MISSING
+_missing_field = _rt.missing_field
 _new = _rt.new
 _read_boxes = _rt.read_boxes
 _write_boxes = _rt.write_boxes
@@ -55,11 +57,11 @@ class GetUsers(_rt.TLFunction["list[_root.TypeUser]"]):
 
     def __init__(self, *, id: list[_root.TypeInputUser]) -> None:
         self.id = id
+        if _MISSING is id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.id
-        c0 = _write_boxes(v0, _write_InputUser)
-        return b'H\xa5\x91\r' + c0
+        return b'H\xa5\x91\r' + _write_boxes(self.id, _write_InputUser)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:

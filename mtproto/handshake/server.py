@@ -188,6 +188,8 @@ class ServerHandshake:
         _same("inner server_nonce", inner.server_nonce, state.server_nonce)
         expires_at = None
         if isinstance(inner, service.PQInnerDataTemp | service.PQInnerDataTempDc):
+            if inner.expires_in <= 0:
+                raise _refused("a temporary key that expires before it begins", inner.expires_in, "> 0 seconds")
             expires_at = self._clock() + inner.expires_in
         pair = self._pair or self._new_pair()
         return (

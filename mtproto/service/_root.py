@@ -97,7 +97,9 @@ __all__ = [
 _HEAD = _rt.HEAD
 _TAIL = _rt.TAIL
 _Unfit = _rt.Unfit
+_MISSING = _rt.MISSING
 _long_bytes = _rt.long_bytes
+_missing_field = _rt.missing_field
 _new = _rt.new
 _read_long = _rt.read_long
 _read_numbers = _rt.read_numbers
@@ -179,6 +181,13 @@ class ResPQ(_rt.TLObject):
         self.server_nonce = server_nonce
         self.pq = pq
         self.server_public_key_fingerprints = server_public_key_fingerprints
+        if (
+            _MISSING is nonce
+            or _MISSING is server_nonce
+            or _MISSING is pq
+            or _MISSING is server_public_key_fingerprints
+        ):
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.nonce
@@ -191,10 +200,15 @@ class ResPQ(_rt.TLObject):
         if type(v2) is not bytes:
             raise _Unfit
         n2 = len(v2)
-        c2 = _HEAD[n2] + v2 + _TAIL[n2] if n2 < 254 else _long_bytes(v2)
-        v3 = self.server_public_key_fingerprints
-        c3 = _write_numbers(v3, "q")
-        return b"".join((b'c$\x16\x05', v0, v1, c2, c3))
+        return b"".join(
+            (
+                b'c$\x16\x05',
+                v0,
+                v1,
+                (_HEAD[n2] + v2 + _TAIL[n2] if n2 < 254 else _long_bytes(v2)),
+                _write_numbers(self.server_public_key_fingerprints, "q"),
+            )
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -258,23 +272,29 @@ class PQInnerData(_rt.TLObject):
         self.nonce = nonce
         self.server_nonce = server_nonce
         self.new_nonce = new_nonce
+        if (
+            _MISSING is pq
+            or _MISSING is p
+            or _MISSING is q
+            or _MISSING is nonce
+            or _MISSING is server_nonce
+            or _MISSING is new_nonce
+        ):
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.pq
         if type(v0) is not bytes:
             raise _Unfit
         n0 = len(v0)
-        c0 = _HEAD[n0] + v0 + _TAIL[n0] if n0 < 254 else _long_bytes(v0)
         v1 = self.p
         if type(v1) is not bytes:
             raise _Unfit
         n1 = len(v1)
-        c1 = _HEAD[n1] + v1 + _TAIL[n1] if n1 < 254 else _long_bytes(v1)
         v2 = self.q
         if type(v2) is not bytes:
             raise _Unfit
         n2 = len(v2)
-        c2 = _HEAD[n2] + v2 + _TAIL[n2] if n2 < 254 else _long_bytes(v2)
         v3 = self.nonce
         if type(v3) is not bytes or len(v3) != 16:
             raise _Unfit
@@ -284,7 +304,17 @@ class PQInnerData(_rt.TLObject):
         v5 = self.new_nonce
         if type(v5) is not bytes or len(v5) != 32:
             raise _Unfit
-        return b"".join((b'\xecZ\xc9\x83', c0, c1, c2, v3, v4, v5))
+        return b"".join(
+            (
+                b'\xecZ\xc9\x83',
+                (_HEAD[n0] + v0 + _TAIL[n0] if n0 < 254 else _long_bytes(v0)),
+                (_HEAD[n1] + v1 + _TAIL[n1] if n1 < 254 else _long_bytes(v1)),
+                (_HEAD[n2] + v2 + _TAIL[n2] if n2 < 254 else _long_bytes(v2)),
+                v3,
+                v4,
+                v5,
+            )
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -372,23 +402,30 @@ class PQInnerDataDc(_rt.TLObject):
         self.server_nonce = server_nonce
         self.new_nonce = new_nonce
         self.dc = dc
+        if (
+            _MISSING is pq
+            or _MISSING is p
+            or _MISSING is q
+            or _MISSING is nonce
+            or _MISSING is server_nonce
+            or _MISSING is new_nonce
+            or _MISSING is dc
+        ):
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.pq
         if type(v0) is not bytes:
             raise _Unfit
         n0 = len(v0)
-        c0 = _HEAD[n0] + v0 + _TAIL[n0] if n0 < 254 else _long_bytes(v0)
         v1 = self.p
         if type(v1) is not bytes:
             raise _Unfit
         n1 = len(v1)
-        c1 = _HEAD[n1] + v1 + _TAIL[n1] if n1 < 254 else _long_bytes(v1)
         v2 = self.q
         if type(v2) is not bytes:
             raise _Unfit
         n2 = len(v2)
-        c2 = _HEAD[n2] + v2 + _TAIL[n2] if n2 < 254 else _long_bytes(v2)
         v3 = self.nonce
         if type(v3) is not bytes or len(v3) != 16:
             raise _Unfit
@@ -398,7 +435,18 @@ class PQInnerDataDc(_rt.TLObject):
         v5 = self.new_nonce
         if type(v5) is not bytes or len(v5) != 32:
             raise _Unfit
-        return b"".join((b'\x95_\xf5\xa9', c0, c1, c2, v3, v4, v5, _pack_i(self.dc)))
+        return b"".join(
+            (
+                b'\x95_\xf5\xa9',
+                (_HEAD[n0] + v0 + _TAIL[n0] if n0 < 254 else _long_bytes(v0)),
+                (_HEAD[n1] + v1 + _TAIL[n1] if n1 < 254 else _long_bytes(v1)),
+                (_HEAD[n2] + v2 + _TAIL[n2] if n2 < 254 else _long_bytes(v2)),
+                v3,
+                v4,
+                v5,
+                _pack_i(self.dc),
+            )
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -483,23 +531,30 @@ class PQInnerDataTemp(_rt.TLObject):
         self.server_nonce = server_nonce
         self.new_nonce = new_nonce
         self.expires_in = expires_in
+        if (
+            _MISSING is pq
+            or _MISSING is p
+            or _MISSING is q
+            or _MISSING is nonce
+            or _MISSING is server_nonce
+            or _MISSING is new_nonce
+            or _MISSING is expires_in
+        ):
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.pq
         if type(v0) is not bytes:
             raise _Unfit
         n0 = len(v0)
-        c0 = _HEAD[n0] + v0 + _TAIL[n0] if n0 < 254 else _long_bytes(v0)
         v1 = self.p
         if type(v1) is not bytes:
             raise _Unfit
         n1 = len(v1)
-        c1 = _HEAD[n1] + v1 + _TAIL[n1] if n1 < 254 else _long_bytes(v1)
         v2 = self.q
         if type(v2) is not bytes:
             raise _Unfit
         n2 = len(v2)
-        c2 = _HEAD[n2] + v2 + _TAIL[n2] if n2 < 254 else _long_bytes(v2)
         v3 = self.nonce
         if type(v3) is not bytes or len(v3) != 16:
             raise _Unfit
@@ -509,7 +564,18 @@ class PQInnerDataTemp(_rt.TLObject):
         v5 = self.new_nonce
         if type(v5) is not bytes or len(v5) != 32:
             raise _Unfit
-        return b"".join((b'\xd4\x84j<', c0, c1, c2, v3, v4, v5, _pack_i(self.expires_in)))
+        return b"".join(
+            (
+                b'\xd4\x84j<',
+                (_HEAD[n0] + v0 + _TAIL[n0] if n0 < 254 else _long_bytes(v0)),
+                (_HEAD[n1] + v1 + _TAIL[n1] if n1 < 254 else _long_bytes(v1)),
+                (_HEAD[n2] + v2 + _TAIL[n2] if n2 < 254 else _long_bytes(v2)),
+                v3,
+                v4,
+                v5,
+                _pack_i(self.expires_in),
+            )
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -598,23 +664,31 @@ class PQInnerDataTempDc(_rt.TLObject):
         self.new_nonce = new_nonce
         self.dc = dc
         self.expires_in = expires_in
+        if (
+            _MISSING is pq
+            or _MISSING is p
+            or _MISSING is q
+            or _MISSING is nonce
+            or _MISSING is server_nonce
+            or _MISSING is new_nonce
+            or _MISSING is dc
+            or _MISSING is expires_in
+        ):
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.pq
         if type(v0) is not bytes:
             raise _Unfit
         n0 = len(v0)
-        c0 = _HEAD[n0] + v0 + _TAIL[n0] if n0 < 254 else _long_bytes(v0)
         v1 = self.p
         if type(v1) is not bytes:
             raise _Unfit
         n1 = len(v1)
-        c1 = _HEAD[n1] + v1 + _TAIL[n1] if n1 < 254 else _long_bytes(v1)
         v2 = self.q
         if type(v2) is not bytes:
             raise _Unfit
         n2 = len(v2)
-        c2 = _HEAD[n2] + v2 + _TAIL[n2] if n2 < 254 else _long_bytes(v2)
         v3 = self.nonce
         if type(v3) is not bytes or len(v3) != 16:
             raise _Unfit
@@ -624,7 +698,18 @@ class PQInnerDataTempDc(_rt.TLObject):
         v5 = self.new_nonce
         if type(v5) is not bytes or len(v5) != 32:
             raise _Unfit
-        return b"".join((b'\x88\xdf\xfdV', c0, c1, c2, v3, v4, v5, _pack_ii(self.dc, self.expires_in)))
+        return b"".join(
+            (
+                b'\x88\xdf\xfdV',
+                (_HEAD[n0] + v0 + _TAIL[n0] if n0 < 254 else _long_bytes(v0)),
+                (_HEAD[n1] + v1 + _TAIL[n1] if n1 < 254 else _long_bytes(v1)),
+                (_HEAD[n2] + v2 + _TAIL[n2] if n2 < 254 else _long_bytes(v2)),
+                v3,
+                v4,
+                v5,
+                _pack_ii(self.dc, self.expires_in),
+            )
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -705,9 +790,19 @@ class BindAuthKeyInner(_rt.TLObject):
         self.perm_auth_key_id = perm_auth_key_id
         self.temp_session_id = temp_session_id
         self.expires_at = expires_at
+        if (
+            _MISSING is nonce
+            or _MISSING is temp_auth_key_id
+            or _MISSING is perm_auth_key_id
+            or _MISSING is temp_session_id
+            or _MISSING is expires_at
+        ):
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        return _pack_Iqqqqi(0x75A3F765, self.nonce, self.temp_auth_key_id, self.perm_auth_key_id, self.temp_session_id, self.expires_at)
+        return (
+            _pack_Iqqqqi(0x75A3F765, self.nonce, self.temp_auth_key_id, self.perm_auth_key_id, self.temp_session_id, self.expires_at)
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -744,6 +839,8 @@ class ServerDHParamsFail(_rt.TLObject):
         self.nonce = nonce
         self.server_nonce = server_nonce
         self.new_nonce_hash = new_nonce_hash
+        if _MISSING is nonce or _MISSING is server_nonce or _MISSING is new_nonce_hash:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.nonce
@@ -793,6 +890,8 @@ class ServerDHParamsOk(_rt.TLObject):
         self.nonce = nonce
         self.server_nonce = server_nonce
         self.encrypted_answer = encrypted_answer
+        if _MISSING is nonce or _MISSING is server_nonce or _MISSING is encrypted_answer:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.nonce
@@ -805,8 +904,7 @@ class ServerDHParamsOk(_rt.TLObject):
         if type(v2) is not bytes:
             raise _Unfit
         n2 = len(v2)
-        c2 = _HEAD[n2] + v2 + _TAIL[n2] if n2 < 254 else _long_bytes(v2)
-        return b'\\\x07\xe8\xd0' + v0 + v1 + c2
+        return b'\\\x07\xe8\xd0' + v0 + v1 + (_HEAD[n2] + v2 + _TAIL[n2] if n2 < 254 else _long_bytes(v2))
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -868,6 +966,15 @@ class ServerDHInnerData(_rt.TLObject):
         self.dh_prime = dh_prime
         self.g_a = g_a
         self.server_time = server_time
+        if (
+            _MISSING is nonce
+            or _MISSING is server_nonce
+            or _MISSING is g
+            or _MISSING is dh_prime
+            or _MISSING is g_a
+            or _MISSING is server_time
+        ):
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.nonce
@@ -880,13 +987,21 @@ class ServerDHInnerData(_rt.TLObject):
         if type(v3) is not bytes:
             raise _Unfit
         n3 = len(v3)
-        c3 = _HEAD[n3] + v3 + _TAIL[n3] if n3 < 254 else _long_bytes(v3)
         v4 = self.g_a
         if type(v4) is not bytes:
             raise _Unfit
         n4 = len(v4)
-        c4 = _HEAD[n4] + v4 + _TAIL[n4] if n4 < 254 else _long_bytes(v4)
-        return b"".join((b'\xba\r\x89\xb5', v0, v1, _pack_i(self.g), c3, c4, _pack_i(self.server_time)))
+        return b"".join(
+            (
+                b'\xba\r\x89\xb5',
+                v0,
+                v1,
+                _pack_i(self.g),
+                (_HEAD[n3] + v3 + _TAIL[n3] if n3 < 254 else _long_bytes(v3)),
+                (_HEAD[n4] + v4 + _TAIL[n4] if n4 < 254 else _long_bytes(v4)),
+                _pack_i(self.server_time),
+            )
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -947,6 +1062,8 @@ class ClientDHInnerData(_rt.TLObject):
         self.server_nonce = server_nonce
         self.retry_id = retry_id
         self.g_b = g_b
+        if _MISSING is nonce or _MISSING is server_nonce or _MISSING is retry_id or _MISSING is g_b:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.nonce
@@ -959,8 +1076,15 @@ class ClientDHInnerData(_rt.TLObject):
         if type(v3) is not bytes:
             raise _Unfit
         n3 = len(v3)
-        c3 = _HEAD[n3] + v3 + _TAIL[n3] if n3 < 254 else _long_bytes(v3)
-        return b"".join((b'T\xb6Cf', v0, v1, _pack_q(self.retry_id), c3))
+        return b"".join(
+            (
+                b'T\xb6Cf',
+                v0,
+                v1,
+                _pack_q(self.retry_id),
+                (_HEAD[n3] + v3 + _TAIL[n3] if n3 < 254 else _long_bytes(v3)),
+            )
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -1008,6 +1132,8 @@ class DhGenOk(_rt.TLObject):
         self.nonce = nonce
         self.server_nonce = server_nonce
         self.new_nonce_hash1 = new_nonce_hash1
+        if _MISSING is nonce or _MISSING is server_nonce or _MISSING is new_nonce_hash1:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.nonce
@@ -1055,6 +1181,8 @@ class DhGenRetry(_rt.TLObject):
         self.nonce = nonce
         self.server_nonce = server_nonce
         self.new_nonce_hash2 = new_nonce_hash2
+        if _MISSING is nonce or _MISSING is server_nonce or _MISSING is new_nonce_hash2:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.nonce
@@ -1102,6 +1230,8 @@ class DhGenFail(_rt.TLObject):
         self.nonce = nonce
         self.server_nonce = server_nonce
         self.new_nonce_hash3 = new_nonce_hash3
+        if _MISSING is nonce or _MISSING is server_nonce or _MISSING is new_nonce_hash3:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.nonce
@@ -1210,11 +1340,11 @@ class MsgsAck(_rt.TLObject):
 
     def __init__(self, *, msg_ids: list[int]) -> None:
         self.msg_ids = msg_ids
+        if _MISSING is msg_ids:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.msg_ids
-        c0 = _write_numbers(v0, "q")
-        return b'Y\xb4\xd6b' + c0
+        return b'Y\xb4\xd6b' + _write_numbers(self.msg_ids, "q")
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -1256,6 +1386,8 @@ class BadMsgNotification(_rt.TLObject):
         self.bad_msg_id = bad_msg_id
         self.bad_msg_seqno = bad_msg_seqno
         self.error_code = error_code
+        if _MISSING is bad_msg_id or _MISSING is bad_msg_seqno or _MISSING is error_code:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iqii(0xA7EFF811, self.bad_msg_id, self.bad_msg_seqno, self.error_code)
@@ -1304,9 +1436,18 @@ class BadServerSalt(_rt.TLObject):
         self.bad_msg_seqno = bad_msg_seqno
         self.error_code = error_code
         self.new_server_salt = new_server_salt
+        if (
+            _MISSING is bad_msg_id
+            or _MISSING is bad_msg_seqno
+            or _MISSING is error_code
+            or _MISSING is new_server_salt
+        ):
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        return _pack_Iqiiq(0xEDAB447B, self.bad_msg_id, self.bad_msg_seqno, self.error_code, self.new_server_salt)
+        return (
+            _pack_Iqiiq(0xEDAB447B, self.bad_msg_id, self.bad_msg_seqno, self.error_code, self.new_server_salt)
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -1335,11 +1476,11 @@ class MsgsStateReq(_rt.TLObject):
 
     def __init__(self, *, msg_ids: list[int]) -> None:
         self.msg_ids = msg_ids
+        if _MISSING is msg_ids:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.msg_ids
-        c0 = _write_numbers(v0, "q")
-        return b'R\xfbi\xda' + c0
+        return b'R\xfbi\xda' + _write_numbers(self.msg_ids, "q")
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -1373,14 +1514,18 @@ class MsgsStateInfo(_rt.TLObject):
     def __init__(self, *, req_msg_id: int, info: bytes) -> None:
         self.req_msg_id = req_msg_id
         self.info = info
+        if _MISSING is req_msg_id or _MISSING is info:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v1 = self.info
         if type(v1) is not bytes:
             raise _Unfit
         n1 = len(v1)
-        c1 = _HEAD[n1] + v1 + _TAIL[n1] if n1 < 254 else _long_bytes(v1)
-        return _pack_Iq(0x04DEB57D, self.req_msg_id) + c1
+        return (
+            _pack_Iq(0x04DEB57D, self.req_msg_id)
+            + (_HEAD[n1] + v1 + _TAIL[n1] if n1 < 254 else _long_bytes(v1))
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -1420,16 +1565,19 @@ class MsgsAllInfo(_rt.TLObject):
     def __init__(self, *, msg_ids: list[int], info: bytes) -> None:
         self.msg_ids = msg_ids
         self.info = info
+        if _MISSING is msg_ids or _MISSING is info:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.msg_ids
-        c0 = _write_numbers(v0, "q")
         v1 = self.info
         if type(v1) is not bytes:
             raise _Unfit
         n1 = len(v1)
-        c1 = _HEAD[n1] + v1 + _TAIL[n1] if n1 < 254 else _long_bytes(v1)
-        return b'1\xd1\xc0\x8c' + c0 + c1
+        return (
+            b'1\xd1\xc0\x8c'
+            + _write_numbers(self.msg_ids, "q")
+            + (_HEAD[n1] + v1 + _TAIL[n1] if n1 < 254 else _long_bytes(v1))
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -1476,6 +1624,8 @@ class MsgDetailedInfo(_rt.TLObject):
         self.answer_msg_id = answer_msg_id
         self.bytes = bytes
         self.status = status
+        if _MISSING is msg_id or _MISSING is answer_msg_id or _MISSING is bytes or _MISSING is status:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iqqii(0x276D3EC6, self.msg_id, self.answer_msg_id, self.bytes, self.status)
@@ -1511,6 +1661,8 @@ class MsgNewDetailedInfo(_rt.TLObject):
         self.answer_msg_id = answer_msg_id
         self.bytes = bytes
         self.status = status
+        if _MISSING is answer_msg_id or _MISSING is bytes or _MISSING is status:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iqii(0x809DB6DF, self.answer_msg_id, self.bytes, self.status)
@@ -1542,11 +1694,11 @@ class MsgResendReq(_rt.TLObject):
 
     def __init__(self, *, msg_ids: list[int]) -> None:
         self.msg_ids = msg_ids
+        if _MISSING is msg_ids:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.msg_ids
-        c0 = _write_numbers(v0, "q")
-        return b'\x08\x1a\x86}' + c0
+        return b'\x08\x1a\x86}' + _write_numbers(self.msg_ids, "q")
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -1574,11 +1726,11 @@ class MsgResendAnsReq(_rt.TLObject):
 
     def __init__(self, *, msg_ids: list[int]) -> None:
         self.msg_ids = msg_ids
+        if _MISSING is msg_ids:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v0 = self.msg_ids
-        c0 = _write_numbers(v0, "q")
-        return b'\xeb\xba\x10\x86' + c0
+        return b'\xeb\xba\x10\x86' + _write_numbers(self.msg_ids, "q")
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -1608,11 +1760,12 @@ class RpcResult(_rt.TLObject):
     def __init__(self, *, req_msg_id: int, result: _rt.TLObject) -> None:
         self.req_msg_id = req_msg_id
         self.result = result
+        if _MISSING is req_msg_id or _MISSING is result:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v1 = self.result
-        c1 = _write_object(v1, _rt.TLObject)
-        return _pack_Iq(0xF35C6D01, self.req_msg_id) + c1
+        return _pack_Iq(0xF35C6D01, self.req_msg_id) + _write_object(v1, _rt.TLObject)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -1649,13 +1802,16 @@ class RpcError(_rt.TLObject):
     def __init__(self, *, error_code: int, error_message: str) -> None:
         self.error_code = error_code
         self.error_message = error_message
+        if _MISSING is error_code or _MISSING is error_message:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        v1 = self.error_message
-        s1 = v1.encode()
+        s1 = self.error_message.encode()
         n1 = len(s1)
-        c1 = _HEAD[n1] + s1 + _TAIL[n1] if n1 < 254 else _long_bytes(s1)
-        return _pack_Ii(0x2144CA19, self.error_code) + c1
+        return (
+            _pack_Ii(0x2144CA19, self.error_code)
+            + (_HEAD[n1] + s1 + _TAIL[n1] if n1 < 254 else _long_bytes(s1))
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -1742,6 +1898,8 @@ class RpcAnswerDropped(_rt.TLObject):
         self.msg_id = msg_id
         self.seq_no = seq_no
         self.bytes = bytes
+        if _MISSING is msg_id or _MISSING is seq_no or _MISSING is bytes:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iqii(0xA43AD8B7, self.msg_id, self.seq_no, self.bytes)
@@ -1776,6 +1934,8 @@ class FutureSalt(_rt.TLObject):
         self.valid_since = valid_since
         self.valid_until = valid_until
         self.salt = salt
+        if _MISSING is valid_since or _MISSING is valid_until or _MISSING is salt:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iiiq(0x0949D9DC, self.valid_since, self.valid_until, self.salt)
@@ -1811,6 +1971,8 @@ class FutureSalts(_rt.TLObject):
         self.req_msg_id = req_msg_id
         self.now = now
         self.salts = salts
+        if _MISSING is req_msg_id or _MISSING is now or _MISSING is salts:
+            raise _missing_field(self)
 
 
 class Pong(_rt.TLObject):
@@ -1833,6 +1995,8 @@ class Pong(_rt.TLObject):
     def __init__(self, *, msg_id: int, ping_id: int) -> None:
         self.msg_id = msg_id
         self.ping_id = ping_id
+        if _MISSING is msg_id or _MISSING is ping_id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iqq(0x347773C5, self.msg_id, self.ping_id)
@@ -1863,6 +2027,8 @@ class DestroySessionOk(_rt.TLObject):
 
     def __init__(self, *, session_id: int) -> None:
         self.session_id = session_id
+        if _MISSING is session_id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iq(0xE22045FC, self.session_id)
@@ -1893,6 +2059,8 @@ class DestroySessionNone(_rt.TLObject):
 
     def __init__(self, *, session_id: int) -> None:
         self.session_id = session_id
+        if _MISSING is session_id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iq(0x62D350C9, self.session_id)
@@ -1929,6 +2097,8 @@ class NewSessionCreated(_rt.TLObject):
         self.first_msg_id = first_msg_id
         self.unique_id = unique_id
         self.server_salt = server_salt
+        if _MISSING is first_msg_id or _MISSING is unique_id or _MISSING is server_salt:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iqqq(0x9EC20908, self.first_msg_id, self.unique_id, self.server_salt)
@@ -1966,11 +2136,15 @@ class Message(_rt.TLObject):
         self.seqno = seqno
         self.bytes = bytes
         self.body = body
+        if _MISSING is msg_id or _MISSING is seqno or _MISSING is bytes or _MISSING is body:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v3 = self.body
-        c3 = _write_object(v3, _rt.TLObject)
-        return _pack_Iqii(0x5BB8E511, self.msg_id, self.seqno, self.bytes) + c3
+        return (
+            _pack_Iqii(0x5BB8E511, self.msg_id, self.seqno, self.bytes)
+            + _write_object(v3, _rt.TLObject)
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -2003,6 +2177,8 @@ class MsgContainer(_rt.TLObject):
 
     def __init__(self, *, messages: list[Message]) -> None:
         self.messages = messages
+        if _MISSING is messages:
+            raise _missing_field(self)
 
 
 class MsgCopy(_rt.TLObject):
@@ -2023,11 +2199,12 @@ class MsgCopy(_rt.TLObject):
 
     def __init__(self, *, orig_message: TypeMessage) -> None:
         self.orig_message = orig_message
+        if _MISSING is orig_message:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.orig_message
-        c0 = _write_Message[type(v0)](v0)
-        return b'\xb2F`\xe0' + c0
+        return b'\xb2F`\xe0' + _write_Message[type(v0)](v0)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -2057,14 +2234,15 @@ class GzipPacked(_rt.TLObject):
 
     def __init__(self, *, packed_data: bytes) -> None:
         self.packed_data = packed_data
+        if _MISSING is packed_data:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.packed_data
         if type(v0) is not bytes:
             raise _Unfit
         n0 = len(v0)
-        c0 = _HEAD[n0] + v0 + _TAIL[n0] if n0 < 254 else _long_bytes(v0)
-        return b'\xa1\xcfr0' + c0
+        return b'\xa1\xcfr0' + (_HEAD[n0] + v0 + _TAIL[n0] if n0 < 254 else _long_bytes(v0))
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -2107,6 +2285,8 @@ class HttpWait(_rt.TLObject):
         self.max_delay = max_delay
         self.wait_after = wait_after
         self.max_wait = max_wait
+        if _MISSING is max_delay or _MISSING is wait_after or _MISSING is max_wait:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iiii(0x9299359F, self.max_delay, self.wait_after, self.max_wait)
@@ -2137,6 +2317,8 @@ class ReqPq(_rt.TLFunction["TypeResPQ"]):
 
     def __init__(self, *, nonce: bytes) -> None:
         self.nonce = nonce
+        if _MISSING is nonce:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.nonce
@@ -2171,6 +2353,8 @@ class ReqPqMulti(_rt.TLFunction["TypeResPQ"]):
 
     def __init__(self, *, nonce: bytes) -> None:
         self.nonce = nonce
+        if _MISSING is nonce:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.nonce
@@ -2228,6 +2412,15 @@ class ReqDHParams(_rt.TLFunction["TypeServerDHParams"]):
         self.q = q
         self.public_key_fingerprint = public_key_fingerprint
         self.encrypted_data = encrypted_data
+        if (
+            _MISSING is nonce
+            or _MISSING is server_nonce
+            or _MISSING is p
+            or _MISSING is q
+            or _MISSING is public_key_fingerprint
+            or _MISSING is encrypted_data
+        ):
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.nonce
@@ -2240,18 +2433,25 @@ class ReqDHParams(_rt.TLFunction["TypeServerDHParams"]):
         if type(v2) is not bytes:
             raise _Unfit
         n2 = len(v2)
-        c2 = _HEAD[n2] + v2 + _TAIL[n2] if n2 < 254 else _long_bytes(v2)
         v3 = self.q
         if type(v3) is not bytes:
             raise _Unfit
         n3 = len(v3)
-        c3 = _HEAD[n3] + v3 + _TAIL[n3] if n3 < 254 else _long_bytes(v3)
         v5 = self.encrypted_data
         if type(v5) is not bytes:
             raise _Unfit
         n5 = len(v5)
-        c5 = _HEAD[n5] + v5 + _TAIL[n5] if n5 < 254 else _long_bytes(v5)
-        return b"".join((b'\xbe\xe4\x12\xd7', v0, v1, c2, c3, _pack_q(self.public_key_fingerprint), c5))
+        return b"".join(
+            (
+                b'\xbe\xe4\x12\xd7',
+                v0,
+                v1,
+                (_HEAD[n2] + v2 + _TAIL[n2] if n2 < 254 else _long_bytes(v2)),
+                (_HEAD[n3] + v3 + _TAIL[n3] if n3 < 254 else _long_bytes(v3)),
+                _pack_q(self.public_key_fingerprint),
+                (_HEAD[n5] + v5 + _TAIL[n5] if n5 < 254 else _long_bytes(v5)),
+            )
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -2320,6 +2520,8 @@ class SetClientDHParams(_rt.TLFunction["TypeSetClientDHParamsAnswer"]):
         self.nonce = nonce
         self.server_nonce = server_nonce
         self.encrypted_data = encrypted_data
+        if _MISSING is nonce or _MISSING is server_nonce or _MISSING is encrypted_data:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         v0 = self.nonce
@@ -2332,8 +2534,7 @@ class SetClientDHParams(_rt.TLFunction["TypeSetClientDHParamsAnswer"]):
         if type(v2) is not bytes:
             raise _Unfit
         n2 = len(v2)
-        c2 = _HEAD[n2] + v2 + _TAIL[n2] if n2 < 254 else _long_bytes(v2)
-        return b'\x1f_\x04\xf5' + v0 + v1 + c2
+        return b'\x1f_\x04\xf5' + v0 + v1 + (_HEAD[n2] + v2 + _TAIL[n2] if n2 < 254 else _long_bytes(v2))
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
@@ -2395,6 +2596,8 @@ class RpcDropAnswer(_rt.TLFunction["TypeRpcDropAnswer"]):
 
     def __init__(self, *, req_msg_id: int) -> None:
         self.req_msg_id = req_msg_id
+        if _MISSING is req_msg_id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iq(0x58E4A740, self.req_msg_id)
@@ -2425,6 +2628,8 @@ class GetFutureSalts(_rt.TLFunction["TypeFutureSalts"]):
 
     def __init__(self, *, num: int) -> None:
         self.num = num
+        if _MISSING is num:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Ii(0xB921BD04, self.num)
@@ -2455,6 +2660,8 @@ class Ping(_rt.TLFunction["TypePong"]):
 
     def __init__(self, *, ping_id: int) -> None:
         self.ping_id = ping_id
+        if _MISSING is ping_id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iq(0x7ABE77EC, self.ping_id)
@@ -2488,6 +2695,8 @@ class PingDelayDisconnect(_rt.TLFunction["TypePong"]):
     def __init__(self, *, ping_id: int, disconnect_delay: int) -> None:
         self.ping_id = ping_id
         self.disconnect_delay = disconnect_delay
+        if _MISSING is ping_id or _MISSING is disconnect_delay:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iqi(0xF3427B8C, self.ping_id, self.disconnect_delay)
@@ -2519,6 +2728,8 @@ class DestroySession(_rt.TLFunction["TypeDestroySessionRes"]):
 
     def __init__(self, *, session_id: int) -> None:
         self.session_id = session_id
+        if _MISSING is session_id:
+            raise _missing_field(self)
 
     def _encode(self) -> bytes:
         return _pack_Iq(0xE7512126, self.session_id)

@@ -382,6 +382,18 @@ def test_secret_that_gives_a_weak_number_is_not_used() -> None:
     assert inner_of(client.receive(bytes(by_hand.HandServer().dh_params()))) == HAND.inner_dh()
 
 
+def test_server_does_not_use_such_a_secret_either() -> None:
+    others, weak = seeded(6), [by_hand.as_256(0), by_hand.as_256(1)]
+
+    def rng(count: int) -> bytes:
+        return weak.pop(0) if count == 256 and weak else others(count)
+
+    client, server = client_of(), ServerHandshake([TEST_KEY], clock=float, rng=rng)
+    assert converse(client, server) == 3
+    assert not weak
+    assert client.result is not None
+
+
 def test_broken_randomness_does_not_hang() -> None:
     client = by_hand.client_of(*[1] * 100)
     client.start()

@@ -80,6 +80,8 @@ def test_ids_assigned_by_hand_are_told(case: dict[str, Any]) -> None:
         ("a f:# f2:# x:f2.0?true y:f.1?true z:int = A", "a f:# f2:# z:int = A"),
         ("a x:Vector<Vector<int>> = A", "a x:Vector Vector int = A"),
         ("a x:(Vector int) = A", "a x:Vector int = A"),
+        ("a x:bytesOfA y:f.bytes = A", "a x:bytesOfA y:f.bytes = A"),
+        ("a f:# x:f.1?trueOrNot = A", "a f:# x:f.1?trueOrNot = A"),
         ("a  x:int\n= A", "a x:int = A"),
         ("a#12345678 x:int = A", "a x:int = A"),
         ("a {X:Type} x:!X = X", "a X:Type x:!X = X"),

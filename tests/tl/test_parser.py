@@ -161,6 +161,7 @@ ROW = Multiplicity("n", (Parameter("a", INT), Parameter("b", TypeRef("long"))))
         ("(int)", INT, "int"),
         ("(Map int (Vector long))", TypeRef("Map", (INT, TypeRef("Vector", (TypeRef("long"),)))), None),
         ("!X", TypeRef("X", generic=True), "!X"),
+        ("%!X", TypeRef("X", bare=True, generic=True), "%!X"),
         ("4*[ int ]", Multiplicity(4, (Parameter("", INT),)), "4*[ int ]"),
         ("4*[int]", Multiplicity(4, (Parameter("", INT),)), "4*[ int ]"),
         ("[ int ]", Multiplicity(None, (Parameter("", INT),)), "[ int ]"),

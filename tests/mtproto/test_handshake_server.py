@@ -412,6 +412,16 @@ def test_temporary_key_expires_from_the_time_of_its_query() -> None:
     assert server.result.expires_at == NOW + 100 + 3600
 
 
+@pytest.mark.parametrize("expires_in", [0, -1, -(2**31)])
+def test_temporary_key_that_is_over_before_it_begins_is_refused(expires_in: int) -> None:
+    inner = HAND.inner_data()
+    temporary = service.PQInnerDataTemp(
+        **{name: getattr(inner, name) for name in ("pq", "p", "q", "nonce", "server_nonce", "new_nonce")},
+        expires_in=expires_in,
+    )
+    refuse(fresh(2), HAND.req_dh(temporary))
+
+
 # Anything at all
 
 

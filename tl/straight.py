@@ -120,6 +120,7 @@ class _Writer:
         self.fields = _fields(combinator)
         self.words = _flag_words(self.fields)
         self.statements: list[str] = []
+        self.closing: list[str] = []
         self.parts: list[str] = []
         self.tail = ""
 
@@ -149,6 +150,7 @@ class _Writer:
         self.pack(run)
         yield from self.statements
         yield from self.shared_bits()
+        yield from self.closing
         yield from self.returned()
 
     def returned(self) -> Iterator[str]:
@@ -173,8 +175,14 @@ class _Writer:
         expression = f"_pack_{codes}({', '.join(value for _, value in run)})"
         if len(run) == 1 and run[0][1].startswith("0x"):
             expression = repr(self.combinator.constructor_id.to_bytes(4, "little"))
-        if any(value[0] == "f" for _, value in run):
+        is_late = any(value[0] == "f" for _, value in run)
+        if is_late:
             self.tail = ""
+        if len(expression) > _WIDTH - 12:
+            local = f"p{len(self.parts)}"
+            values = [f"    {value}," for _, value in run]
+            (self.closing if is_late else self.statements).extend([f"{local} = _pack_{codes}(", *values, ")"])
+            expression = local
         self.append(expression)
 
     def append(self, expression: str) -> None:
@@ -310,7 +318,11 @@ class _Reader:
         codes = "".join(_FIXED[f.type_name][0] for f in fields)
         size = sum(_FIXED[f.type_name][1] for f in fields)
         targets = [f"f{f.index}" if f.parameter.name in self.words else f"obj.{f.name}" for f in fields]
-        yield f"{', '.join(targets)}{',' if len(targets) == 1 else ''} = _unpack_{codes}(data, pos)"
+        line = f"{', '.join(targets)}{',' if len(targets) == 1 else ''} = _unpack_{codes}(data, pos)"
+        if len(line) <= _WIDTH:
+            yield line
+        else:
+            yield from ("(", *(f"    {target}," for target in targets), f") = _unpack_{codes}(data, pos)")
         yield f"pos += {size}"
         for field in fields:
             if field.parameter.name in self.words:

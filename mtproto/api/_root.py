@@ -154,6 +154,20 @@ _pack_iiiiiiiiiiiiiiiii = _rt.Struct("<iiiiiiiiiiiiiiiii").pack
 _pack_iq = _rt.Struct("<iq").pack
 _pack_q = _rt.Struct("<q").pack
 _pack_qiiii = _rt.Struct("<qiiii").pack
+_read_DcOption = _SCHEMA.readers("DcOption")
+_read_EmojiStatus = _SCHEMA.readers("EmojiStatus")
+_read_InputClientProxy = _SCHEMA.readers("InputClientProxy")
+_read_InputPeer = _SCHEMA.readers("InputPeer")
+_read_InputUser = _SCHEMA.readers("InputUser")
+_read_JSONObjectValue = _SCHEMA.readers("JSONObjectValue")
+_read_JSONValue = _SCHEMA.readers("JSONValue")
+_read_PeerColor = _SCHEMA.readers("PeerColor")
+_read_Reaction = _SCHEMA.readers("Reaction")
+_read_RecentStory = _SCHEMA.readers("RecentStory")
+_read_RestrictionReason = _SCHEMA.readers("RestrictionReason")
+_read_UserProfilePhoto = _SCHEMA.readers("UserProfilePhoto")
+_read_UserStatus = _SCHEMA.readers("UserStatus")
+_read_Username = _SCHEMA.readers("Username")
 _unpack_I = _rt.Struct("<I").unpack_from
 _unpack_Ii = _rt.Struct("<Ii").unpack_from
 _unpack_Iq = _rt.Struct("<Iq").unpack_from
@@ -170,20 +184,6 @@ _unpack_iq = _rt.Struct("<iq").unpack_from
 _unpack_q = _rt.Struct("<q").unpack_from
 _unpack_qiiii = _rt.Struct("<qiiii").unpack_from
 _unpack_qq = _rt.Struct("<qq").unpack_from
-_read_DcOption = _SCHEMA.readers("DcOption")
-_read_EmojiStatus = _SCHEMA.readers("EmojiStatus")
-_read_InputClientProxy = _SCHEMA.readers("InputClientProxy")
-_read_InputPeer = _SCHEMA.readers("InputPeer")
-_read_InputUser = _SCHEMA.readers("InputUser")
-_read_JSONObjectValue = _SCHEMA.readers("JSONObjectValue")
-_read_JSONValue = _SCHEMA.readers("JSONValue")
-_read_PeerColor = _SCHEMA.readers("PeerColor")
-_read_Reaction = _SCHEMA.readers("Reaction")
-_read_RecentStory = _SCHEMA.readers("RecentStory")
-_read_RestrictionReason = _SCHEMA.readers("RestrictionReason")
-_read_UserProfilePhoto = _SCHEMA.readers("UserProfilePhoto")
-_read_UserStatus = _SCHEMA.readers("UserStatus")
-_read_Username = _SCHEMA.readers("Username")
 _write_DcOption = _SCHEMA.writers("DcOption")
 _write_EmojiStatus = _SCHEMA.writers("EmojiStatus")
 _write_InputClientProxy = _SCHEMA.writers("InputClientProxy")
@@ -2153,12 +2153,37 @@ class Config(_rt.TLObject):
             raise _Unfit
         s11 = self.dc_txt_domain_name.encode()
         n11 = len(s11)
+        p5 = _pack_iiiiiiiiiiiiiiiii(
+            self.chat_size_max,
+            self.megagroup_size_max,
+            self.forwarded_count_max,
+            self.online_update_period_ms,
+            self.offline_blur_timeout_ms,
+            self.offline_idle_timeout_ms,
+            self.online_cloud_timeout_ms,
+            self.notify_cloud_delay_ms,
+            self.notify_default_delay_ms,
+            self.push_chat_period_ms,
+            self.push_chat_limit,
+            self.edit_time_limit,
+            self.revoke_time_limit,
+            self.revoke_pm_time_limit,
+            self.rating_e_decay,
+            self.stickers_recent_limit,
+            self.channels_read_media_period,
+        )
         t29 = b""
         v29 = self.tmp_sessions
         if v29 is not None:
             f0 |= 0x1
             t29 += _pack_i(v29)
-        t29 += _pack_iiii(self.call_receive_timeout_ms, self.call_ring_timeout_ms, self.call_connect_timeout_ms, self.call_packet_timeout_ms)
+        p7 = _pack_iiii(
+            self.call_receive_timeout_ms,
+            self.call_ring_timeout_ms,
+            self.call_connect_timeout_ms,
+            self.call_packet_timeout_ms,
+        )
+        t29 += p7
         s34 = self.me_url_prefix.encode()
         n34 = len(s34)
         t29 += _HEAD[n34] + s34 + _TAIL[n34] if n34 < 254 else _long_bytes(s34)
@@ -2228,7 +2253,7 @@ class Config(_rt.TLObject):
                 _pack_i(self.this_dc),
                 _write_boxes(self.dc_options, _write_DcOption),
                 (_HEAD[n11] + s11 + _TAIL[n11] if n11 < 254 else _long_bytes(s11)),
-                _pack_iiiiiiiiiiiiiiiii(self.chat_size_max, self.megagroup_size_max, self.forwarded_count_max, self.online_update_period_ms, self.offline_blur_timeout_ms, self.offline_idle_timeout_ms, self.online_cloud_timeout_ms, self.notify_cloud_delay_ms, self.notify_default_delay_ms, self.push_chat_period_ms, self.push_chat_limit, self.edit_time_limit, self.revoke_time_limit, self.revoke_pm_time_limit, self.rating_e_decay, self.stickers_recent_limit, self.channels_read_media_period),
+                p5,
                 t29,
             )
         )
@@ -2264,14 +2289,37 @@ class Config(_rt.TLObject):
         else:
             value, pos = _read_long(data, pos)
             obj.dc_txt_domain_name = value.decode()
-        obj.chat_size_max, obj.megagroup_size_max, obj.forwarded_count_max, obj.online_update_period_ms, obj.offline_blur_timeout_ms, obj.offline_idle_timeout_ms, obj.online_cloud_timeout_ms, obj.notify_cloud_delay_ms, obj.notify_default_delay_ms, obj.push_chat_period_ms, obj.push_chat_limit, obj.edit_time_limit, obj.revoke_time_limit, obj.revoke_pm_time_limit, obj.rating_e_decay, obj.stickers_recent_limit, obj.channels_read_media_period = _unpack_iiiiiiiiiiiiiiiii(data, pos)
+        (
+            obj.chat_size_max,
+            obj.megagroup_size_max,
+            obj.forwarded_count_max,
+            obj.online_update_period_ms,
+            obj.offline_blur_timeout_ms,
+            obj.offline_idle_timeout_ms,
+            obj.online_cloud_timeout_ms,
+            obj.notify_cloud_delay_ms,
+            obj.notify_default_delay_ms,
+            obj.push_chat_period_ms,
+            obj.push_chat_limit,
+            obj.edit_time_limit,
+            obj.revoke_time_limit,
+            obj.revoke_pm_time_limit,
+            obj.rating_e_decay,
+            obj.stickers_recent_limit,
+            obj.channels_read_media_period,
+        ) = _unpack_iiiiiiiiiiiiiiiii(data, pos)
         pos += 68
         if f0 & 0x1:
             (obj.tmp_sessions,) = _unpack_i(data, pos)
             pos += 4
         else:
             obj.tmp_sessions = None
-        obj.call_receive_timeout_ms, obj.call_ring_timeout_ms, obj.call_connect_timeout_ms, obj.call_packet_timeout_ms = _unpack_iiii(data, pos)
+        (
+            obj.call_receive_timeout_ms,
+            obj.call_ring_timeout_ms,
+            obj.call_connect_timeout_ms,
+            obj.call_packet_timeout_ms,
+        ) = _unpack_iiii(data, pos)
         pos += 16
         n = data[pos]
         if n < 254:
@@ -4154,6 +4202,13 @@ class EmojiStatusCollectible(_rt.TLObject):
         n3 = len(s3)
         s4 = self.slug.encode()
         n4 = len(s4)
+        p3 = _pack_qiiii(
+            self.pattern_document_id,
+            self.center_color,
+            self.edge_color,
+            self.pattern_color,
+            self.text_color,
+        )
         t10 = b""
         v10 = self.until
         if v10 is not None:
@@ -4164,7 +4219,7 @@ class EmojiStatusCollectible(_rt.TLObject):
                 _pack_IIqq(0x7184603B, f0, self.collectible_id, self.document_id),
                 (_HEAD[n3] + s3 + _TAIL[n3] if n3 < 254 else _long_bytes(s3)),
                 (_HEAD[n4] + s4 + _TAIL[n4] if n4 < 254 else _long_bytes(s4)),
-                _pack_qiiii(self.pattern_document_id, self.center_color, self.edge_color, self.pattern_color, self.text_color),
+                p3,
                 t10,
             )
         )
@@ -4195,7 +4250,13 @@ class EmojiStatusCollectible(_rt.TLObject):
         else:
             value, pos = _read_long(data, pos)
             obj.slug = value.decode()
-        obj.pattern_document_id, obj.center_color, obj.edge_color, obj.pattern_color, obj.text_color = _unpack_qiiii(data, pos)
+        (
+            obj.pattern_document_id,
+            obj.center_color,
+            obj.edge_color,
+            obj.pattern_color,
+            obj.text_color,
+        ) = _unpack_qiiii(data, pos)
         pos += 24
         if f0 & 0x1:
             (obj.until,) = _unpack_i(data, pos)
@@ -4588,16 +4649,26 @@ class PeerColorCollectible(_rt.TLObject):
         if v7 is not None:
             f0 |= 0x2
             t6 += _write_numbers(v7, "i")
-        return (
-            _pack_IIqqqi(0xB9C0639A, f0, self.collectible_id, self.gift_emoji_id, self.background_emoji_id, self.accent_color)
-            + _write_numbers(self.colors, "i")
-            + t6
+        p0 = _pack_IIqqqi(
+            0xB9C0639A,
+            f0,
+            self.collectible_id,
+            self.gift_emoji_id,
+            self.background_emoji_id,
+            self.accent_color,
         )
+        return p0 + _write_numbers(self.colors, "i") + t6
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
         obj = _new(PeerColorCollectible)
-        f0, obj.collectible_id, obj.gift_emoji_id, obj.background_emoji_id, obj.accent_color = _unpack_Iqqqi(data, pos)
+        (
+            f0,
+            obj.collectible_id,
+            obj.gift_emoji_id,
+            obj.background_emoji_id,
+            obj.accent_color,
+        ) = _unpack_Iqqqi(data, pos)
         pos += 32
         obj.flags = f0 & 0xFFFFFFFC
         obj.colors, pos = _read_numbers(data, pos, "i")

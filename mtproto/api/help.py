@@ -33,10 +33,10 @@ _read_long = _rt.read_long
 _write_boxes = _rt.write_boxes
 _pack_II = _rt.Struct("<II").pack
 _pack_i = _rt.Struct("<i").pack
-_unpack_I = _rt.Struct("<I").unpack_from
-_unpack_i = _rt.Struct("<i").unpack_from
 _read_DataJSON = _SCHEMA.readers("DataJSON")
 _read_MessageEntity = _SCHEMA.readers("MessageEntity")
+_unpack_I = _rt.Struct("<I").unpack_from
+_unpack_i = _rt.Struct("<i").unpack_from
 _write_DataJSON = _SCHEMA.writers("DataJSON")
 _write_MessageEntity = _SCHEMA.writers("MessageEntity")
 

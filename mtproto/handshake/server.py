@@ -189,7 +189,9 @@ class ServerHandshake:
         expires_at = None
         if isinstance(inner, service.PQInnerDataTemp | service.PQInnerDataTempDc):
             if inner.expires_in <= 0:
-                raise _refused("a temporary key that expires before it begins", inner.expires_in, "> 0 seconds")
+                raise _refused(
+                    "a temporary key that expires before it begins", inner.expires_in, "> 0 seconds"
+                )
             expires_at = self._clock() + inner.expires_in
         pair = self._pair or self._new_pair()
         return (

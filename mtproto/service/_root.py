@@ -120,6 +120,7 @@ _pack_Iqqqqi = _rt.Struct("<Iqqqqi").pack
 _pack_i = _rt.Struct("<i").pack
 _pack_ii = _rt.Struct("<ii").pack
 _pack_q = _rt.Struct("<q").pack
+_read_Message = _SCHEMA.readers("Message")
 _unpack_16s = _rt.Struct("<16s").unpack_from
 _unpack_16s16s = _rt.Struct("<16s16s").unpack_from
 _unpack_16s16s16s = _rt.Struct("<16s16s16s").unpack_from
@@ -139,7 +140,6 @@ _unpack_qq = _rt.Struct("<qq").unpack_from
 _unpack_qqii = _rt.Struct("<qqii").unpack_from
 _unpack_qqq = _rt.Struct("<qqq").unpack_from
 _unpack_qqqqi = _rt.Struct("<qqqqi").unpack_from
-_read_Message = _SCHEMA.readers("Message")
 _write_Message = _SCHEMA.writers("Message")
 
 
@@ -744,7 +744,13 @@ class PQInnerDataTempDc(_rt.TLObject):
         else:
             value, pos = _read_long(data, pos)
             obj.q = value
-        obj.nonce, obj.server_nonce, obj.new_nonce, obj.dc, obj.expires_in = _unpack_16s16s32sii(data, pos)
+        (
+            obj.nonce,
+            obj.server_nonce,
+            obj.new_nonce,
+            obj.dc,
+            obj.expires_in,
+        ) = _unpack_16s16s32sii(data, pos)
         pos += 72
         return obj, pos
 
@@ -800,14 +806,26 @@ class BindAuthKeyInner(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        return (
-            _pack_Iqqqqi(0x75A3F765, self.nonce, self.temp_auth_key_id, self.perm_auth_key_id, self.temp_session_id, self.expires_at)
+        p0 = _pack_Iqqqqi(
+            0x75A3F765,
+            self.nonce,
+            self.temp_auth_key_id,
+            self.perm_auth_key_id,
+            self.temp_session_id,
+            self.expires_at,
         )
+        return p0
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
         obj = _new(BindAuthKeyInner)
-        obj.nonce, obj.temp_auth_key_id, obj.perm_auth_key_id, obj.temp_session_id, obj.expires_at = _unpack_qqqqi(data, pos)
+        (
+            obj.nonce,
+            obj.temp_auth_key_id,
+            obj.perm_auth_key_id,
+            obj.temp_session_id,
+            obj.expires_at,
+        ) = _unpack_qqqqi(data, pos)
         pos += 36
         return obj, pos
 
@@ -1445,9 +1463,14 @@ class BadServerSalt(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        return (
-            _pack_Iqiiq(0xEDAB447B, self.bad_msg_id, self.bad_msg_seqno, self.error_code, self.new_server_salt)
+        p0 = _pack_Iqiiq(
+            0xEDAB447B,
+            self.bad_msg_id,
+            self.bad_msg_seqno,
+            self.error_code,
+            self.new_server_salt,
         )
+        return p0
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:

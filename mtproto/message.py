@@ -21,6 +21,7 @@ from mtproto import service
 from mtproto.errors import LocalProtocolError, RemoteProtocolError
 
 __all__ = [
+    "MAX_BODY",
     "MAX_MESSAGES",
     "MAX_UNPACKED",
     "Message",
@@ -34,6 +35,8 @@ __all__ = [
     "unpack_rpc_result",
 ]
 
+MAX_BODY = 4 * 1024 * 1024 - 1024
+"""The longest body that fits into one frame with all that goes around it, in bytes."""
 MAX_MESSAGES = 1024
 """The most messages accepted in one container; more than that no sender makes."""
 MAX_UNPACKED = 10 * 1024 * 1024

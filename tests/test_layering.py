@@ -41,6 +41,7 @@ MTPROTO_ROWS = [
     {"mtproto.events", "mtproto.handshake"},
     {"mtproto.session"},
     {"mtproto.connection"},
+    {"mtproto.closing"},
     {"mtproto.client", "mtproto.testing"},
     {"mtproto"},
     {"mtproto.cli"},
@@ -48,7 +49,7 @@ MTPROTO_ROWS = [
 ]
 # Who alone may import what.
 RESERVED = {
-    "asyncio": {"mtproto.client", "mtproto.testing", "mtproto.cli", "mtproto.__main__"},
+    "asyncio": {"mtproto.closing", "mtproto.client", "mtproto.testing", "mtproto.cli", "mtproto.__main__"},
     "cryptg": {"mtproto.crypto.aes"},
     "gmpy2": {"mtproto.crypto.bignum"},
     "cryptography": {"mtproto.crypto.rsa_key"},

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import tl
 from mtproto import api, service
+from mtproto.closing import close_writer
 from mtproto.connection import ClientConnection
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.errors import (
@@ -21,6 +22,7 @@ from mtproto.errors import (
     LocalProtocolError,
     MTProtoError,
     RequestTimeout,
+    RpcError,
     TransportCodeReceived,
 )
 from mtproto.events import (
@@ -39,6 +41,10 @@ R = TypeVar("R")
 
 _READ_SIZE = 64 * 1024
 _KEPT_MESSAGES = 1000
+_CLOSING_TIME = 1.0
+
+# Errors after which the server still does not know who we are.
+_NOT_INTRODUCED = ("API_ID_", "CONNECTION_")
 
 # The server's answer to these is no rpc_result, so there would be nothing to await.
 _NO_RPC = (
@@ -121,11 +127,21 @@ class Client:
         ConnectionClosed and the like when the connection ends first, tl.EncodeError for a request that does
         not fit its schema, tl.DecodeError for an answer that does not.
         """
+        if not isinstance(request, tl.TLFunction):
+            raise LocalProtocolError(
+                f"got {request!r:.80}, expected a request: an object of a function's class"
+            )
         if isinstance(request, _NO_RPC):
             raise LocalProtocolError(
                 f"{request.TL_NAME} is answered by no rpc_result, so there is nothing to await; use ping()"
             )
-        answer = await self.invoke_raw(bytes(self._wrapped(request)), timeout=timeout)
+        body = bytes(self._wrapped(request))
+        try:
+            answer = await self.invoke_raw(body, timeout=timeout)
+        except RpcError as error:
+            if not error.message.startswith(_NOT_INTRODUCED):
+                self._api_id = None
+            raise
         self._api_id = None  # the server knows us now
         return tl.decode_result(request, answer)
 
@@ -168,17 +184,20 @@ class Client:
             await self._news.wait()
 
     async def close(self) -> None:
-        """Close the connection; whoever still waits for an answer gets ConnectionClosed."""
+        """Close the connection; whoever still waits for an answer gets ConnectionClosed.
+
+        What is still to be sent gets a second; a server that reads nothing does not keep us longer.
+        """
         self._fail(ConnectionClosed("the client was closed"))
         self._connection.close()
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-        with contextlib.suppress(OSError):
-            self._write()
-            self._writer.close()
-            await self._writer.wait_closed()
+        try:
+            with contextlib.suppress(Exception):
+                self._write()
+            if self._task is not None:
+                self._task.cancel()
+                await asyncio.wait([self._task])
+        finally:
+            await close_writer(self._writer, _CLOSING_TIME)
 
     async def __aenter__(self) -> Client:
         return self
@@ -251,6 +270,9 @@ class Client:
         except OSError as error:
             self._connection.abandon()
             failure = ConnectionClosed(f"the connection broke: {error.strerror or error}")
+        except Exception as error:  # a tap's, say: whoever waits has to hear of it
+            self._connection.abandon()
+            failure = error
         finally:
             self._fail(failure)
             self._news.set()
@@ -284,8 +306,14 @@ class Client:
 
     def _flush(self) -> None:
         self._flush_due = False
-        if not self._connection.closed:
+        if self._connection.closed:
+            return
+        try:
             self._write()
+        except Exception as error:  # a tap's, say: whoever waits has to hear of it
+            self._connection.abandon()
+            self._fail(error)
+            self._writer.close()
 
     def _dispatch(self, events: list[ClientEvent]) -> None:
         for event in events:

@@ -12,7 +12,7 @@ from typing import Any
 from mtproto.client.client import Client
 from mtproto.connection import ClientConnection
 from mtproto.crypto.rsa import PublicKey
-from mtproto.errors import ConnectionClosed, RequestTimeout
+from mtproto.errors import ConnectionClosed, LocalProtocolError, RequestTimeout
 
 __all__ = ["Connecting", "connect"]
 
@@ -39,11 +39,17 @@ class Connecting:
             await self._client.close()
 
 
+def _from_pem(key: object) -> PublicKey:
+    if not isinstance(key, str | bytes):
+        raise LocalProtocolError(f"got {key!r:.60} among keys, expected a PublicKey or PEM text")
+    return PublicKey.from_pem(key)
+
+
 def connect(
     host: str,
     port: int,
     *,
-    keys: Sequence[PublicKey | str],
+    keys: Sequence[PublicKey | str | bytes],
     transport: str = "intermediate",
     dc: int = 2,
     api_id: int | None = None,
@@ -63,7 +69,8 @@ def connect(
     Raise, when awaited: ConnectionClosed (refused, unreachable, closed early), HandshakeFailed,
     TransportCodeReceived, RequestTimeout; LocalProtocolError and ValueError for wrong arguments.
     """
-    trusted = [PublicKey.from_pem(key) if isinstance(key, str) else key for key in keys]
+    trusted = [key if isinstance(key, PublicKey) else _from_pem(key) for key in keys]
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     async def opening() -> Client:
         connection = ClientConnection(trusted, transport=transport, dc=dc, clock=clock, rng=rng)
@@ -71,17 +78,17 @@ def connect(
             async with asyncio.timeout(timeout):
                 return await _open(connection)
         except TimeoutError:
-            raise RequestTimeout(f"no key agreed with {host}:{port} within {timeout} s") from None
+            raise RequestTimeout(f"no key agreed with {address} within {timeout} s") from None
 
     async def _open(connection: ClientConnection) -> Client:
         try:
             reader, writer = await asyncio.open_connection(host, port)
         except OSError as error:
-            raise ConnectionClosed(f"can't connect to {host}:{port}: {error.strerror or error}") from error
+            raise ConnectionClosed(f"can't connect to {address}: {error.strerror or error}") from error
         except UnicodeError:
-            raise ConnectionClosed(f"can't connect to {host}:{port}: not a host name") from None
+            raise ConnectionClosed(f"can't connect to {address}: not a host name") from None
         except OverflowError:
-            raise ConnectionClosed(f"can't connect to {host}:{port}: not a port, expected 1..65535") from None
+            raise ConnectionClosed(f"can't connect to {address}: not a port, expected 1..65535") from None
         client = Client(connection, reader, writer, api_id=api_id, clock=clock, rng=rng, tap=tap)
         try:
             await client.start()

@@ -13,8 +13,9 @@ again.  What a server owes a peer that broke the rules (a transport error) is st
 
 from __future__ import annotations
 
-from mtproto.connection.client import MAX_BODY, ClientConnection
+from mtproto.connection.client import ClientConnection
 from mtproto.connection.server import ServerConnection
 from mtproto.connection.state import ServerState
+from mtproto.message import MAX_BODY
 
 __all__ = ["MAX_BODY", "ClientConnection", "ServerConnection", "ServerState"]

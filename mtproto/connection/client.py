@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from mtproto import service
 from mtproto.connection.base import Connection
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.crypto.rsa import PublicKey
@@ -13,16 +14,16 @@ from mtproto.envelope import PlainMessage, decode_plain, encode_plain
 from mtproto.errors import HandshakeFailed, LocalProtocolError
 from mtproto.events import ClientEvent, KeyAgreed, QuickAckReceived, TransportErrorReceived
 from mtproto.handshake import ClientHandshake
+from mtproto.message import MAX_BODY, constructor_id
 from mtproto.message_id import MessageIdGenerator
 from mtproto.session import ClientSession
 from mtproto.side import Side
-from mtproto.transport import MAX_PAYLOAD, Frame, QuickAck, TransportCode, framing
 from mtproto.transport import Event as FramingEvent
+from mtproto.transport import Frame, QuickAck, TransportCode, framing
 
-__all__ = ["MAX_BODY", "ClientConnection"]
+__all__ = ["ClientConnection"]
 
-MAX_BODY = MAX_PAYLOAD - 2048
-"""The longest body that fits into one payload with all that goes around it, in bytes."""
+_NO_REQUESTS = {service.MsgContainer.CONSTRUCTOR_ID, service.MsgCopy.CONSTRUCTOR_ID}
 
 
 class ClientConnection(Connection[ClientEvent]):
@@ -73,13 +74,17 @@ class ClientConnection(Connection[ClientEvent]):
         """Queue the request whose boxed bytes are `body`; return the number by which events refer to it.
 
         Raise LocalProtocolError before the key is agreed, on a closed connection, and for a body that is
-        empty, not a multiple of 4 bytes, or longer than `MAX_BODY`.
+        empty, not a multiple of 4 bytes, longer than `MAX_BODY`, or a container.
         """
         if self._closed:
             raise LocalProtocolError("the connection is closed")
         if len(body) % 4 or not 4 <= len(body) <= MAX_BODY:
             raise LocalProtocolError(
                 f"a request of {len(body)} bytes, expected a multiple of 4 from 4 to {MAX_BODY}"
+            )
+        if constructor_id(body) in _NO_REQUESTS:
+            raise LocalProtocolError(
+                f"0x{constructor_id(body):08x} is no request: containers are made here, as they are needed"
             )
         return self.session.send(body)
 

@@ -27,10 +27,12 @@ from mtproto.crypto.rsa import PublicKey, rsa_pad_encrypt
 from mtproto.errors import HandshakeFailed, LocalProtocolError
 from mtproto.handshake.inner import open_inner, seal_inner
 
-__all__ = ["MAX_FINGERPRINTS", "MAX_RETRIES", "ClientHandshake", "Finished"]
+__all__ = ["MAX_ANSWER", "MAX_FINGERPRINTS", "MAX_RETRIES", "ClientHandshake", "Finished"]
 
 MAX_RETRIES = 5
 """How many times dh_gen_retry is followed; the specification gives no bound (H11)."""
+MAX_ANSWER = 16 * 1024
+"""The longest answer that is looked at, in bytes: some twenty times what any of them takes."""
 MAX_FINGERPRINTS = 64
 """The most key fingerprints looked at in one resPQ (H3)."""
 _MAX_SECRETS = 8
@@ -245,6 +247,8 @@ class ClientHandshake:
     ) -> None:
         if not keys:
             raise LocalProtocolError("a key exchange needs at least one RSA key to trust")
+        if not -(2**31) <= dc < 2**31:
+            raise LocalProtocolError(f"dc {dc} is no 32-bit number")
         self._context = _Context(tuple(keys), dc, clock, rng)
         self._state: _State | None = None
 
@@ -267,6 +271,13 @@ class ClientHandshake:
         if self._state is None or isinstance(self._state, Finished):
             raise HandshakeFailed("a message although no query is open", check="H13")
         state, self._state = self._state, None
+        if len(body) > MAX_ANSWER:
+            raise HandshakeFailed(
+                "an answer too long to be one",
+                check="H13",
+                got=f"{len(body)} bytes",
+                expected=f"<= {MAX_ANSWER}",
+            )
         # The published example has bytes behind the object in the server's three answers.
         try:
             answer, _ = tl.decode_prefix(service.SCHEMA, body)

@@ -30,15 +30,21 @@ __all__ = ["Outgoing", "Session", "decode_service"]
 _MAX_PACKED_MESSAGES = 100
 _MAX_PACKED_BYTES = 256 * 1024
 _REMEMBERED_CONTAINERS = 1000
+_REMEMBERED_MESSAGES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A body waiting to be sent; `request` is whose it is on the client, `answer` marks a server's reply."""
+    """A body waiting to be sent.
+
+    `request` is whose it is: the number of a request on the client, the msg_id that is answered on the
+    server.  `answer` marks a server's reply.  A `ping` is sent again if the server does not take it.
+    """
 
     body: bytes
     request: int | None = None
     answer: bool = False
+    ping: bool = False
 
 
 def decode_service(body: bytes) -> tl.TLObject:
@@ -72,6 +78,7 @@ class Session(ABC):
         self._rng = rng
         self._queue: deque[Outgoing] = deque()
         self._containers: dict[int, tuple[int, ...]] = {}
+        self._sent: dict[int, None] = {}
 
     @property
     @abstractmethod
@@ -111,12 +118,19 @@ class Session(ABC):
     def _numbered(self, outgoing: Outgoing) -> Message:
         msg_id = self.ids.next(answer=outgoing.answer)
         message = Message(msg_id, self.sequence.next(is_content_related(outgoing.body)), outgoing.body)
+        self._remember(message.msg_id)
         self.was_numbered(outgoing, message)
         return message
+
+    def _remember(self, msg_id: int) -> None:
+        self._sent[msg_id] = None
+        while len(self._sent) > _REMEMBERED_MESSAGES:
+            del self._sent[next(iter(self._sent))]
 
     def _pack(self, messages: list[Message]) -> Message:
         body = pack_container(messages)
         container = Message(self.ids.next(), self.sequence.next(False), body)
+        self._remember(container.msg_id)
         self._containers[container.msg_id] = tuple(m.msg_id for m in messages)
         while len(self._containers) > _REMEMBERED_CONTAINERS:
             del self._containers[next(iter(self._containers))]

@@ -59,6 +59,7 @@ _BAD_MESSAGE = {
 _CLOCK_CODES = (16, 17)
 _SEQUENCE_CODES = (32, 33)
 _WRONG_SALT = 48
+_OPEN_PINGS = 100
 
 
 class BadMessage(MTProtoError):
@@ -102,9 +103,10 @@ class ClientSession(Session):
         self.server_salt = server_salt
         self.is_time_known = time_offset is not None
         self.ids.time_offset = time_offset or 0.0
-        self._max_unpacked = max_unpacked
+        self._max_unpacked = self._may_unpack = max_unpacked
         self._requests: dict[int, _Request] = {}
         self._pending: dict[int, int] = {}
+        self._pings: dict[int, Outgoing] = {}
         self._next_request = 1
         self._dropped = 0
         self._left_session: int | None = None
@@ -135,9 +137,13 @@ class ClientSession(Session):
 
     def ping(self, ping_id: int) -> None:
         """Queue a ping; its pong comes as an event of its own."""
-        self.queue(Outgoing(bytes(service.Ping(ping_id=ping_id))))
+        self.queue(Outgoing(bytes(service.Ping(ping_id=ping_id)), ping=True))
 
     def was_numbered(self, outgoing: Outgoing, message: Message) -> None:
+        if outgoing.ping:
+            self._pings[message.msg_id] = outgoing
+            while len(self._pings) > _OPEN_PINGS:
+                del self._pings[next(iter(self._pings))]
         request = self._requests.get(outgoing.request or 0)
         if outgoing.request is not None and request is not None:
             request.msg_id = message.msg_id
@@ -146,6 +152,8 @@ class ClientSession(Session):
     def _send_again(self, msg_ids: tuple[int, ...], code: int) -> Iterator[ClientEvent]:
         """The requests among `msg_ids` as new messages; what was sent too often fails."""
         for msg_id in msg_ids:
+            if msg_id in self._pings:
+                self.queue(self._pings.pop(msg_id))
             number = self._pending.pop(msg_id, None)
             request = self._requests.get(number or 0)
             if number is None or request is None:
@@ -168,6 +176,7 @@ class ClientSession(Session):
     def receive(self, payload: bytes) -> Iterator[ClientEvent]:
         """The events of one encrypted payload; raise RemoteProtocolError where the connection has to end."""
         envelope = self.cipher.open(payload)
+        self._may_unpack = self._max_unpacked
         if envelope.session_id == self._left_session:
             yield MessageDropped(envelope.msg_id, "C8", "of the session that we have left")
             return
@@ -229,13 +238,19 @@ class ClientSession(Session):
             yield from self._message(inner)
 
     def _gzip(self, message: Message) -> Iterator[ClientEvent]:
-        body = unpack_gzip(message.body, self._max_unpacked)
+        body = self._unpack(message.body)
         handler = HANDLERS.get(constructor_id(body))
         unpacked = Message(message.msg_id, message.seq_no, body)
         if handler is not None:
             yield from handler(self, unpacked)
         else:
             yield MessageReceived(message.msg_id, body)
+
+    def _unpack(self, body: bytes) -> bytes:
+        """Unpack a gzip_packed; what one payload holds shares one limit, however many of them there are."""
+        unpacked = unpack_gzip(body, self._may_unpack)
+        self._may_unpack -= len(unpacked)
+        return unpacked
 
     def _rpc_result(self, message: Message) -> Iterator[ClientEvent]:
         req_msg_id, result = unpack_rpc_result(message.body)
@@ -246,7 +261,7 @@ class ClientSession(Session):
         self._requests.pop(number, None)
         try:
             if constructor_id(result) == service.GzipPacked.CONSTRUCTOR_ID:
-                result = unpack_gzip(result, self._max_unpacked)
+                result = self._unpack(result)
             if constructor_id(result) == service.RpcError.CONSTRUCTOR_ID:
                 error = service.decode(result, as_type=service.RpcError)
                 yield RequestFailed(number, RpcError(error.error_code, error.error_message))
@@ -265,8 +280,9 @@ class ClientSession(Session):
         if not isinstance(notice, service.BadMsgNotification | service.BadServerSalt):
             raise LocalProtocolError(f"not a notification: {notice}")
         msg_ids = self.sent_in(notice.bad_msg_id)
-        if not self._is_ours(notice.bad_msg_id, msg_ids):
-            yield MessageDropped(message.msg_id, "C15", f"about {notice.bad_msg_id}, which is not open")
+        if notice.bad_msg_id not in self._sent:
+            # Only a notice about what we have sent may change anything (C14): others are forged or stale.
+            yield MessageDropped(message.msg_id, "C15", f"about {notice.bad_msg_id}, which we have not sent")
             return
         code = notice.error_code
         if isinstance(notice, service.BadServerSalt):
@@ -283,10 +299,6 @@ class ClientSession(Session):
             return
         yield from self._send_again(msg_ids, code)
 
-    def _is_ours(self, msg_id: int, msg_ids: tuple[int, ...]) -> bool:
-        """Only a notice about what is under way may change anything (C14): others may be forged or stale."""
-        return msg_id in self._containers or any(inner in self._pending for inner in msg_ids)
-
     def _begin_again(self, kept: tuple[int, ...]) -> Iterator[ClientEvent]:
         """Go on in a new session: the numbers of this one are of no more use.
 
@@ -299,6 +311,7 @@ class ClientSession(Session):
         self.window = ReceivedWindow(self.side)
         self.acks = OwedAcks()
         self._containers.clear()
+        self._sent.clear()
         yield from self._fail(tuple(i for i in self._pending if i not in kept), BadMessage(20))
 
     def _new_session(self, message: Message) -> Iterator[ClientEvent]:
@@ -313,6 +326,7 @@ class ClientSession(Session):
     def _pong(self, message: Message) -> Iterator[ClientEvent]:
         pong = decode_service(message.body)
         if isinstance(pong, service.Pong):
+            self._pings.pop(pong.msg_id, None)
             yield PongReceived(pong.ping_id)
 
     def _detailed_info(self, message: Message) -> Iterator[ClientEvent]:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 
 import tl
 from mtproto import service
+from mtproto.acks import MAX_ACKS
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.envelope import Envelope
 from mtproto.errors import LocalProtocolError, RemoteProtocolError
 from mtproto.events import MessageDropped, RequestReceived, ServerEvent, SessionId
 from mtproto.message import (
-    MAX_UNPACKED,
+    MAX_BODY,
     Message,
     constructor_id,
     pack_rpc_result,
@@ -30,6 +31,8 @@ from mtproto.side import Side
 
 __all__ = ["MAX_KEPT_ANSWERS", "ServerSession"]
 
+MAX_UNPACKED_REQUEST = 1024 * 1024
+"""The most bytes that the gzip_packed of one payload may unpack to: requests are small."""
 MAX_KEPT_ANSWERS = 1024
 """The most answers kept for a client that doesn't acknowledge them; the oldest are given up first."""
 
@@ -41,6 +44,8 @@ _VERDICT_CODES = {
 }
 _WRONG_SALT = 48
 _BAD_CONTAINER = 64
+FLOOD = -429
+"""The transport error for what is too much of a thing."""
 
 
 class ServerSession(Session):
@@ -54,13 +59,13 @@ class ServerSession(Session):
         salts: SaltTimetable,
         clock: Callable[[], float],
         rng: Callable[[int], bytes],
-        max_unpacked: int = MAX_UNPACKED,
+        max_unpacked: int = MAX_UNPACKED_REQUEST,
     ) -> None:
         super().__init__(auth_key, Side.SERVER, session_id, clock=clock, rng=rng)
         self.id = SessionId(auth_key.key_id, session_id)
         self.unique_id = int.from_bytes(rng(8), "little", signed=True)
         self._salts = salts
-        self._max_unpacked = max_unpacked
+        self._max_unpacked = self._may_unpack = max_unpacked
         self._is_new = True
         self._open: set[int] = set()
         self._answers: dict[int, bytes] = {}
@@ -84,9 +89,10 @@ class ServerSession(Session):
     # Sending
 
     def answer(self, msg_id: int, result: bytes) -> None:
-        """Queue the boxed answer to the request `msg_id`; LocalProtocolError unless it is open."""
+        """Queue the boxed answer to the request `msg_id`; LocalProtocolError unless it is open and fits."""
         if msg_id not in self._open:
             raise LocalProtocolError(f"request {msg_id} is not open: unknown, or answered already")
+        _check_size(result)
         self._open.remove(msg_id)
         self.acks.discard(msg_id)  # the answer acknowledges the request
         body = pack_rpc_result(msg_id, result)
@@ -96,7 +102,8 @@ class ServerSession(Session):
         self.queue(Outgoing(body, answer=True, request=msg_id))
 
     def notify(self, body: bytes) -> None:
-        """Queue a message that answers nothing, such as an update."""
+        """Queue a message that answers nothing, such as an update; LocalProtocolError if it is too long."""
+        _check_size(body)
         self.queue(Outgoing(body))
 
     def was_numbered(self, outgoing: Outgoing, message: Message) -> None:
@@ -120,6 +127,7 @@ class ServerSession(Session):
     def receive(self, envelope: Envelope) -> Iterator[ServerEvent]:
         """The events of one message; what the client has to be told about it is queued."""
         message = Message(envelope.msg_id, envelope.seq_no, envelope.body)
+        self._may_unpack = self._max_unpacked
         if not self._is_acceptable(message):
             yield MessageDropped(message.msg_id, "S3", "not a msg_id that is acceptable now")
             return
@@ -194,7 +202,8 @@ class ServerSession(Session):
         body = message.body
         if constructor_id(body) == service.GzipPacked.CONSTRUCTOR_ID:
             try:
-                body = unpack_gzip(body, self._max_unpacked)
+                body = unpack_gzip(body, self._may_unpack)
+                self._may_unpack -= len(body)
             except RemoteProtocolError as error:
                 self._open.add(message.msg_id)
                 self.answer(message.msg_id, _INPUT_ERROR)
@@ -208,6 +217,8 @@ class ServerSession(Session):
         try:
             handler(self, message, decode_service(body))
         except RemoteProtocolError as error:
+            if error.reply is not None:
+                raise
             self._open.add(message.msg_id)
             self.answer(message.msg_id, _INPUT_ERROR)
             yield MessageDropped(message.msg_id, error.check, str(error))
@@ -216,7 +227,7 @@ class ServerSession(Session):
 
     def _acknowledged(self, message: Message, notice: tl.TLObject) -> None:
         if isinstance(notice, service.MsgsAck):
-            for msg_id in notice.msg_ids:
+            for msg_id in _check_count(notice.msg_ids):
                 request = self._answered_by.pop(msg_id, None)
                 if request is not None:
                     self._answers.pop(request, None)
@@ -257,6 +268,7 @@ class ServerSession(Session):
     def _states(self, message: Message, query: tl.TLObject) -> None:
         """One byte for each message: 1 too old to know, 2 not received, 4 received."""
         if isinstance(query, service.MsgsStateReq):
+            _check_count(query.msg_ids)
             states = bytes(
                 {Verdict.DUPLICATE: 4, Verdict.TOO_OLD_WINDOW: 1}.get(self.window.check(i, None), 2)
                 for i in query.msg_ids
@@ -265,8 +277,8 @@ class ServerSession(Session):
 
     def _resend(self, message: Message, query: tl.TLObject) -> None:
         if isinstance(query, service.MsgResendReq | service.MsgResendAnsReq):
-            for msg_id in query.msg_ids:
-                request = self._answered_by.get(msg_id, msg_id)
+            wanted = [self._answered_by.get(msg_id, msg_id) for msg_id in _check_count(query.msg_ids)]
+            for request in dict.fromkeys(wanted):
                 if request in self._answers:
                     self.queue(Outgoing(self._answers[request], answer=True, request=request))
 
@@ -296,6 +308,25 @@ HANDLERS: dict[int, Handler] = {
     )
 }
 """What becomes of each service message; anything else is a request for the API's handlers."""
+
+
+def _check_size(body: bytes) -> None:
+    if len(body) % 4 or len(body) > MAX_BODY:
+        raise LocalProtocolError(f"a body of {len(body)} bytes, expected a multiple of 4 up to {MAX_BODY}")
+
+
+def _check_count(msg_ids: list[int]) -> list[int]:
+    """The ids, each once; more than `MAX_ACKS` are a flood (S6)."""
+    if len(msg_ids) > MAX_ACKS:
+        raise RemoteProtocolError(
+            "too many msg_ids in one message",
+            check="S6",
+            got=len(msg_ids),
+            expected=f"<= {MAX_ACKS}",
+            reply=FLOOD,
+        )
+    return list(dict.fromkeys(msg_ids))
+
 
 _INPUT_ERROR = bytes(service.RpcError(error_code=400, error_message="INPUT_FETCH_ERROR"))
 

@@ -14,18 +14,20 @@ import tl
 from mtproto import api
 from mtproto.errors import RpcError
 
-__all__ = ["Handler", "Handlers", "default_handlers", "unwrap"]
+__all__ = ["WRAPPERS", "Handler", "Handlers", "default_handlers", "unwrap"]
 
 Handler = Callable[[Any], Any | Awaitable[Any]]
 Handlers = Mapping[Any, Handler]
+
+WRAPPERS = (api.InvokeWithLayer, api.InitConnection, api.InvokeWithoutUpdates, api.InvokeAfterMsg)
+"""The functions that only say how another one is to be invoked."""
 
 _PHONE = re.compile(r"\+?[0-9]{7,15}")
 
 
 def unwrap(request: tl.TLObject) -> tl.TLObject:
     """The request inside invokeWithLayer, initConnection and their like, in any order."""
-    wrappers = (api.InvokeWithLayer, api.InitConnection, api.InvokeWithoutUpdates, api.InvokeAfterMsg)
-    while isinstance(request, wrappers):
+    while isinstance(request, WRAPPERS):
         request = request.query
     return request
 

@@ -14,17 +14,20 @@ import inspect
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 import tl
 from mtproto import api, service
+from mtproto.closing import close_writer
 from mtproto.connection import ServerConnection, ServerState
 from mtproto.crypto.rsa import PrivateKey, PublicKey
 from mtproto.errors import LocalProtocolError, RemoteProtocolError, RpcError
 from mtproto.events import RequestReceived, ServerEvent, SessionId
-from mtproto.testing.handlers import Handler, Handlers, default_handlers, unwrap
+from mtproto.message import MAX_BODY, constructor_id
+from mtproto.testing.handlers import WRAPPERS, Handler, Handlers, default_handlers, unwrap
 
 __all__ = ["LoopbackServer", "RequestLog", "serve"]
 
@@ -32,6 +35,7 @@ logger = logging.getLogger("mtproto.testing")
 
 _READ_SIZE = 64 * 1024
 _IDLE_TIMEOUT = 600.0
+_CLOSING_TIME = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +79,18 @@ class LoopbackServer:
     ) -> None:
         self.host = host
         self.port = port
-        self.errors: list[Exception] = []
+        self.errors: list[BaseException] = []
         """What handlers raised that was no RpcError; a test may want to see that this stays empty."""
         self.state = ServerState(clock=clock, rng=rng)
         self._key = key or PrivateKey.generate()
-        self._given = handlers
+        self._given = None if handlers is None else _checked(handlers)
         self._phone_code_hash = phone_code_hash
         self._handlers: Handlers = {}
         self._on_request = on_request
         self._clock = clock
         self._rng = rng
         self._server: asyncio.Server | None = None
+        self._is_closing = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._peers: set[_Peer] = set()
 
@@ -103,12 +108,14 @@ class LoopbackServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._is_closing = True
         if self._server is not None:
             self._server.close()
+        for _ in range(2):  # connections that were being accepted come to be, and can be closed
+            await asyncio.sleep(0)
         for peer in self._peers:
             peer.connection.close()
             peer.flush()
-            peer.writer.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -145,9 +152,8 @@ class LoopbackServer:
             self._peers.discard(peer)
             if task is not None:
                 self._tasks.discard(task)
-            writer.close()
-            with contextlib.suppress(OSError, asyncio.CancelledError):
-                await writer.wait_closed()
+            with contextlib.suppress(asyncio.CancelledError):
+                await close_writer(writer, _CLOSING_TIME)
 
     async def _read(self, peer: _Peer, reader: asyncio.StreamReader) -> None:
         connection = peer.connection
@@ -178,7 +184,7 @@ class LoopbackServer:
     def _handle(self, peer: _Peer, event: ServerEvent) -> None:
         if isinstance(event, RequestReceived):
             try:
-                request = unwrap(api.decode(event.body))
+                request = unwrap(self._decode(event.body))
             except tl.DecodeError as error:
                 self._answer(peer, event, _name(event.body), _unreadable(error))
                 return
@@ -188,10 +194,21 @@ class LoopbackServer:
                 return
             self._call(peer, event, request, handler)
 
+    def _decode(self, body: bytes) -> tl.TLObject:
+        """The request, by the schema of the API or by that of whichever handler's class has its id."""
+        schemas = {cls.SCHEMA: None for cls in (api.help.GetConfig, *self._handlers)}
+        number = constructor_id(body)
+        schema = next((s for s in schemas if s.find(number) is not None), api.SCHEMA)
+        request: tl.TLObject = tl.decode(schema, body)
+        return request
+
     def _call(self, peer: _Peer, event: RequestReceived, request: tl.TLObject, handler: Handler) -> None:
         try:
             result = handler(request)
-        except Exception as error:  # a handler's mistake must not end the connection
+        except (
+            Exception,
+            asyncio.CancelledError,
+        ) as error:  # a handler's mistake must not end the connection
             self._answer(peer, event, request.TL_NAME, self._failed(request, error))
             return
         if inspect.isawaitable(result):
@@ -204,7 +221,9 @@ class LoopbackServer:
     async def _await(self, peer: _Peer, event: RequestReceived, request: tl.TLObject, result: object) -> None:
         try:
             answer = self._encoded(request, await result)  # type: ignore[misc]
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if self._is_closing:
+                raise
             answer = self._failed(request, error)
         self._answer(peer, event, request.TL_NAME, answer)
 
@@ -214,21 +233,18 @@ class LoopbackServer:
         except tl.EncodeError as error:
             return self._failed(request, error)
 
-    def _failed(self, request: tl.TLObject, error: Exception) -> RpcError:
+    def _failed(self, request: tl.TLObject, error: BaseException) -> RpcError:
         """A handler's RpcError is the answer; anything else is its mistake, and said to be one."""
         if isinstance(error, RpcError):
             return error
-        self.errors.append(error)
-        logger.error("the handler of %s failed", request.TL_NAME, exc_info=error)
-        return RpcError(400, "HANDLER_FAILED")  # not a 5xx: clients repeat these for ever
+        self._mistake(f"the handler of {request.TL_NAME}", error)
+        return RpcError(400, _FAILED)  # not a 5xx: clients repeat these for ever
 
     def _answer(self, peer: _Peer, event: RequestReceived, method: str, answer: bytes | RpcError) -> None:
-        said = str(answer)
-        if isinstance(answer, RpcError):
-            body = bytes(service.RpcError(error_code=answer.code, error_message=answer.message))
-        else:
-            body = answer
-            said = _name(answer)
+        body = answer if isinstance(answer, bytes) else self._error_body(answer)
+        if len(body) > MAX_BODY:
+            self._mistake(method, ValueError(f"an answer of {len(body)} bytes, expected at most {MAX_BODY}"))
+            body = _HANDLER_FAILED
         try:
             peer.connection.answer(event.session, event.msg_id, body)
         except LocalProtocolError:
@@ -237,8 +253,22 @@ class LoopbackServer:
             )
             return
         if self._on_request is not None:
-            self._on_request(RequestLog(peer.name, method, said))
+            try:
+                self._on_request(RequestLog(peer.name, method, _said(body)))
+            except Exception as error:
+                self._mistake("on_request", error)
         self._flush_session(event.session)
+
+    def _error_body(self, error: RpcError) -> bytes:
+        try:
+            return bytes(service.RpcError(error_code=error.code, error_message=error.message))
+        except tl.EncodeError as mistake:
+            self._mistake("an RpcError", mistake)
+            return _HANDLER_FAILED
+
+    def _mistake(self, where: str, error: BaseException) -> None:
+        self.errors.append(error)
+        logger.error("%s failed", where, exc_info=error)
 
     def _flush_session(self, session: SessionId) -> None:
         """Send what a session has to say in the connection it uses now, which may be a newer one."""
@@ -246,6 +276,33 @@ class LoopbackServer:
         for peer in self._peers:
             if peer.connection is carrier:
                 peer.flush()
+
+
+_FAILED = "HANDLER_FAILED"
+_HANDLER_FAILED = bytes(service.RpcError(error_code=400, error_message=_FAILED))
+
+
+def _checked(handlers: Handlers) -> dict[Any, Handler]:
+    """The handlers; raise LocalProtocolError for what is no function's class, or can't be called."""
+    if not isinstance(handlers, Mapping):
+        raise LocalProtocolError(
+            f"got {handlers!r:.60} for handlers, expected a mapping from class to function"
+        )
+    for cls, handler in handlers.items():
+        if not (isinstance(cls, type) and issubclass(cls, tl.TLFunction)):
+            raise LocalProtocolError(f"got {cls!r:.60} among handlers, expected the class of a function")
+        if cls in WRAPPERS:
+            raise LocalProtocolError(f"{cls.TL_NAME} has no handler: requests are taken out of it first")
+        if not callable(handler):
+            raise LocalProtocolError(f"the handler of {cls.TL_NAME} is {handler!r:.60}, expected a function")
+    return dict(handlers)
+
+
+def _said(body: bytes) -> str:
+    if constructor_id(body) == service.RpcError.CONSTRUCTOR_ID:
+        error = service.decode(body, service.RpcError)
+        return f"{error.error_code} {error.error_message}"
+    return _name(body)
 
 
 def _name(body: bytes) -> str:

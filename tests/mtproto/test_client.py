@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +30,8 @@ from mtproto.errors import (
 from mtproto.testing import Handlers, RequestLog, serve
 from mtproto.transport import FRAMINGS
 from tests.mtproto.helpers import TEST_KEY
+from tl.package import write_package
+from tl.schema import Schema
 
 REQUEST = api.account.SendVerifyPhoneCode(
     phone_number="+12025550123",
@@ -229,6 +234,22 @@ def test_requests_go_raw_unless_there_is_an_api_id() -> None:
     run(scenario)
 
 
+def test_an_rpc_error_introduces_us_too_unless_it_says_otherwise() -> None:
+    async def scenario() -> None:
+        answers = iter(["API_ID_INVALID", "CONNECTION_LAYER_INVALID", "SOMETHING_ELSE"])
+
+        def fails(request: api.help.GetConfig) -> api.Config:
+            raise RpcError(400, next(answers))
+
+        async with pair(handlers={api.help.GetConfig: fails}, api_id=17) as client:
+            for known in (17, 17, None):
+                with pytest.raises(RpcError):
+                    await client.invoke(api.help.GetConfig())
+                assert client._api_id == known
+
+    run(scenario)
+
+
 def test_after_the_first_answer_requests_are_not_wrapped_any_more() -> None:
     async def scenario() -> None:
         async with pair(api_id=17) as client:
@@ -282,6 +303,83 @@ def test_a_handlers_mistake_is_said_to_be_one_and_the_connection_lives() -> None
                 with pytest.raises(RpcError, match="400 HANDLER_FAILED"):
                     await client.invoke_raw(bytes(request))
             assert [type(e) for e in server.errors] == [ZeroDivisionError, tl.EncodeError, ZeroDivisionError]
+
+    run(scenario)
+
+
+def test_answers_that_cant_be_sent_are_mistakes_too() -> None:
+    async def scenario() -> None:
+        def cancelled(request: api.help.GetConfig) -> api.Config:
+            raise asyncio.CancelledError
+
+        async def cancelled_later(request: api.users.GetUsers) -> list[api.TypeUser]:
+            raise asyncio.CancelledError
+
+        async def too_long(request: api.auth.SendCode) -> api.auth.SentCode:
+            return api.auth.SentCode(type=api.auth.SentCodeTypeSms(length=1), phone_code_hash="x" * 4_194_304)
+
+        def bad_code(request: api.account.SendVerifyPhoneCode) -> api.auth.SentCode:
+            raise RpcError(2**40, "TOO_LARGE")
+
+        async def bad_message(request: api.auth.BindTempAuthKey) -> bool:
+            raise RpcError(400, "\ud800")
+
+        handlers: Handlers = {
+            api.help.GetConfig: cancelled,
+            api.users.GetUsers: cancelled_later,
+            api.auth.SendCode: too_long,
+            api.account.SendVerifyPhoneCode: bad_code,
+            api.auth.BindTempAuthKey: bad_message,
+        }
+        requests: list[tl.TLFunction[Any]] = [
+            api.help.GetConfig(),
+            api.users.GetUsers(id=[]),
+            api.auth.SendCode(phone_number="1", api_id=1, api_hash="", settings=api.CodeSettings()),
+            REQUEST,
+            api.auth.BindTempAuthKey(perm_auth_key_id=1, nonce=1, expires_at=1, encrypted_message=b""),
+        ]
+        async with (
+            serve(handlers, key=TEST_KEY) as server,
+            mtproto.connect(server.host, server.port, keys=[server.public_key]) as client,
+        ):
+            for request in requests:
+                with pytest.raises(RpcError, match="400 HANDLER_FAILED"):
+                    await client.invoke(request, timeout=5)
+            assert len(server.errors) == len(requests)
+            assert await client.ping() >= 0
+
+    run(scenario)
+
+
+def test_an_observer_that_fails_disturbs_no_answer() -> None:
+    async def scenario() -> None:
+        def watch(entry: RequestLog) -> None:
+            raise ZeroDivisionError
+
+        async with (
+            serve(key=TEST_KEY, on_request=watch) as server,
+            mtproto.connect(server.host, server.port, keys=[server.public_key]) as client,
+        ):
+            await client.invoke(REQUEST)
+            await client.invoke(REQUEST)
+            assert [type(e) for e in server.errors] == [ZeroDivisionError] * 2
+
+    run(scenario)
+
+
+def test_handlers_may_be_of_a_schema_of_ones_own(tmp_path: Path) -> None:
+    text = "echo#11223344 text:string = Echo; ---functions--- say#55667788 text:string = Echo;"
+    write_package(Schema.parse(text), tmp_path / "echo_schema", "echo_schema")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        echo_schema = importlib.import_module("echo_schema")
+    finally:
+        sys.path.remove(str(tmp_path))
+
+    async def scenario() -> None:
+        handlers = {echo_schema.Say: lambda request: echo_schema.Echo(text=request.text.upper())}
+        async with pair(handlers=handlers) as client:
+            assert await client.invoke(echo_schema.Say(text="hello")) == echo_schema.Echo(text="HELLO")
 
     run(scenario)
 
@@ -380,6 +478,68 @@ def test_garbage_at_the_server_disturbs_nobody_else() -> None:
                 await reader.read()
                 writer.close()
             assert bytes(await client.invoke(REQUEST)) == ANSWER
+
+    run(scenario)
+
+
+def test_a_client_that_reads_nothing_does_not_keep_the_server_from_closing() -> None:
+    async def scenario() -> None:
+        answer = api.auth.SentCode(type=api.auth.SentCodeTypeSms(length=1), phone_code_hash="x" * 4_000_000)
+        async with serve({api.account.SendVerifyPhoneCode: lambda request: answer}, key=TEST_KEY) as server:
+            client = await mtproto.connect(server.host, server.port, keys=[server.public_key])
+            client._reader._transport.pause_reading()  # type: ignore[attr-defined]
+            waiting = [asyncio.create_task(client.invoke(REQUEST)) for _ in range(6)]
+            await asyncio.sleep(0.2)
+        await client.close()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    run(scenario, deadline=6)
+
+
+def test_a_server_that_reads_nothing_does_not_keep_the_client_from_closing() -> None:
+    async def scenario() -> None:
+        async with serve(key=TEST_KEY) as server:
+            client = await mtproto.connect(server.host, server.port, keys=[server.public_key])
+            (peer,) = server._peers
+            peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            waiting = [asyncio.create_task(client.invoke_raw(bytes(4_000_000))) for _ in range(6)]
+            await asyncio.sleep(0.2)
+            await client.close()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    run(scenario, deadline=6)
+
+
+def test_who_is_cancelled_while_closing_is_cancelled() -> None:
+    async def scenario() -> None:
+        async with serve(key=TEST_KEY) as server:
+            client = await mtproto.connect(server.host, server.port, keys=[server.public_key])
+            task = asyncio.create_task(client.close())
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    run(scenario)
+
+
+def test_a_tap_that_fails_ends_the_connection_and_nobody_waits() -> None:
+    async def scenario() -> None:
+        calls = 0
+
+        def tap(direction: str, data: bytes) -> None:
+            nonlocal calls
+            calls += 1
+            if calls > 6:
+                raise ZeroDivisionError
+
+        async with serve(key=TEST_KEY) as server:
+            client = await mtproto.connect(server.host, server.port, keys=[server.public_key], tap=tap)
+            results = await asyncio.gather(
+                *(client.invoke(REQUEST, timeout=5) for _ in range(3)), return_exceptions=True
+            )
+            assert [type(r) for r in results] == [ZeroDivisionError] * 3
+            await client.close()
 
     run(scenario)
 
@@ -536,7 +696,26 @@ def test_misuse_is_refused_with_a_reason() -> None:
         for host, port in (("a..b", 1), ("127.0.0.1", 70_000), ("127.0.0.1", -1)):
             with pytest.raises(ConnectionClosed, match="can't connect to"):
                 await mtproto.connect(host, port, keys=[TEST_KEY.public])
+        for key in (None, 5, object()):
+            with pytest.raises(LocalProtocolError, match="among keys"):
+                mtproto.connect("127.0.0.1", 1, keys=[key])  # type: ignore[list-item]
+        with pytest.raises(LocalProtocolError, match="dc"):
+            await mtproto.connect("127.0.0.1", 1, keys=[TEST_KEY.public], dc=2**40)
+        for handlers in (
+            5,
+            {"help.getConfig": print},
+            {api.Config: print},
+            {api.InvokeWithLayer: print},
+            {api.help.GetConfig: 5},
+        ):
+            with pytest.raises(LocalProtocolError, match="handler"):
+                serve(handlers, key=TEST_KEY)
         async with pair() as client:
+            for value in ("x", None, api.help.GetConfig, api.CodeSettings()):
+                with pytest.raises(LocalProtocolError, match="expected a request"):
+                    await client.invoke(value)  # type: ignore[arg-type]
+            with pytest.raises(LocalProtocolError, match="is no request"):
+                await client.invoke_raw(bytes(service.MsgContainer(messages=[])))
             with pytest.raises(LocalProtocolError, match="use ping"):
                 await client.invoke(service.Ping(ping_id=1))
             with pytest.raises(tl.EncodeError, match="phone_number"):

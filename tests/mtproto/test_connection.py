@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from mtproto import api, service
 from mtproto.connection import MAX_BODY, ClientConnection, ServerConnection, ServerState
 from mtproto.crypto.auth_key import AuthKey
+from mtproto.envelope import PlainMessage, encode_plain
 from mtproto.errors import HandshakeFailed, LocalProtocolError, RemoteProtocolError, RpcError
 from mtproto.events import (
     KeyAgreed,
@@ -22,6 +24,7 @@ from mtproto.events import (
     TransportErrorReceived,
 )
 from mtproto.message import Message, pack_container, pack_gzip, pack_rpc_result
+from mtproto.session.base import Outgoing
 from mtproto.session.client import MAX_RESENDS, BadMessage
 from mtproto.side import Side
 from mtproto.transport import FRAMINGS, framing
@@ -180,6 +183,18 @@ def test_a_bare_ack_is_never_refused_for_its_salt() -> None:
     assert not pair.state.sessions[pair.requests()[0].session]._answers
 
 
+def test_a_ping_after_the_salt_has_run_out_learns_the_new_one_and_is_answered() -> None:
+    pair = agreed_pair()
+    exchange(pair)
+    pair.clock.advance(3 * 3600)
+    pair.client.session.ping(5)
+    pair.run()
+    assert PongReceived(5) in pair.client_events
+    assert [e.check for e in dropped(pair, Side.SERVER)] == ["S4"]
+    exchange(pair)
+    assert len(dropped(pair, Side.SERVER)) == 1
+
+
 # Answers in other wrappings
 
 
@@ -224,6 +239,51 @@ def test_a_bad_gzipped_request_gets_an_error_and_the_connection_lives() -> None:
     assert str(failed.error) == "400 INPUT_FETCH_ERROR"
     exchange(pair)
     assert len(pair.answers()) == 1
+
+
+def test_many_small_bombs_share_one_limit() -> None:
+    pair = agreed_pair()
+    bomb = pack_gzip(REQUEST + bytes(900_000))
+    for _ in range(5):
+        pair.client.send_request(bomb)
+    pair.run()
+    assert len(pair.requests()) == 1
+    assert [str(f.error) for f in failures(pair)] == ["400 INPUT_FETCH_ERROR"] * 4
+
+
+@pytest.mark.parametrize(
+    "message", [service.MsgsAck, service.MsgsStateReq, service.MsgResendReq], ids=lambda cls: cls.TL_NAME
+)
+def test_too_many_ids_are_a_flood(message: type[service.MsgsAck]) -> None:
+    for count, allowed in ((8192, True), (8193, False)):
+        pair = agreed_pair()
+        pair.client.session.queue(Outgoing(bytes(message(msg_ids=list(range(count))))))
+        if allowed:
+            pair.run()
+            continue
+        with pytest.raises(RemoteProtocolError) as caught:
+            pair.deliver_to_server(pair.client.data_to_send())
+        assert (caught.value.check, caught.value.reply) == ("S6", -429)
+        assert pair.client.receive_data(pair.server.data_to_send())[-1] == TransportErrorReceived(-429)
+
+
+def test_an_answer_asked_for_many_times_in_one_message_comes_once() -> None:
+    pair = agreed_pair()
+    exchange(pair)
+    session = pair.state.sessions[pair.requests()[0].session]
+    (answer_id,) = (m for m, r in session._answered_by.items())
+    sent = len(b"".join(pair.to_client))
+    pair.client.session.queue(Outgoing(bytes(service.MsgResendReq(msg_ids=[answer_id] * 1000))))
+    pair.run()
+    assert len(b"".join(pair.to_client)) - sent < 1000
+
+
+def test_an_answer_that_is_too_long_is_refused_where_it_is_given() -> None:
+    pair = agreed_pair()
+    pair.client.send_request(REQUEST)
+    pair.run()
+    with pytest.raises(LocalProtocolError, match="a body of 4200000 bytes"):
+        pair.answer(pair.requests()[0], bytes(4_200_000))
 
 
 def test_an_answer_in_a_container_with_a_message_of_the_api() -> None:
@@ -495,6 +555,20 @@ def test_a_key_that_none_of_ours_is_ends_the_exchange() -> None:
     assert caught.value.check == "H3"
 
 
+def test_a_flood_of_fingerprints_is_refused_before_it_is_read() -> None:
+    pair = Pair()
+    pair.client.data_to_send()
+    answer = service.ResPQ(
+        nonce=bytes(16), server_nonce=bytes(16), pq=b"\x15", server_public_key_fingerprints=[1] * 500_000
+    )
+    wire = framing("intermediate", Side.SERVER).encode(encode_plain(PlainMessage(1, bytes(answer))))
+    started = time.process_time()
+    with pytest.raises(HandshakeFailed) as caught:
+        pair.client.receive_data(wire)
+    assert caught.value.check == "H13"
+    assert time.process_time() - started < 0.1
+
+
 def test_what_came_before_the_damage_is_not_lost() -> None:
     pair = agreed_pair()
     pair.client.send_request(REQUEST)
@@ -568,7 +642,7 @@ def test_every_content_related_message_of_the_server_is_acknowledged() -> None:
 # Misuse
 
 
-@pytest.mark.parametrize("body", [b"", b"123", bytes(MAX_BODY + 4)])
+@pytest.mark.parametrize("body", [b"", b"123", bytes(MAX_BODY + 4), bytes(service.MsgContainer(messages=[]))])
 def test_a_body_that_no_request_can_have_is_refused(body: bytes) -> None:
     with pytest.raises(LocalProtocolError):
         agreed_pair().client.send_request(body)

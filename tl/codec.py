@@ -61,7 +61,8 @@ def decoder(schema: Registry) -> Decode:
         `as_type` says what it has to be: a class, a union such as ``auth.TypeSentCode``, the text of a TL
         type such as ``"Vector<User>"``, or None for any combinator of this schema.  ``canonical=False`` lets
         long length forms and non-zero padding through.  Raise `tl.DecodeError`, with offset and path, where
-        it is not one.
+        it is not one; SchemaError for an `as_type` whose text names no type of this schema, TypeError for
+        one that is no type at all.
         """
         try:
             if type(data) is bytes:
@@ -104,7 +105,9 @@ def decode(
 
     `as_type` says what it has to be: a class, a union of classes (``api.auth.TypeSentCode``), the text of a
     TL type (``"Vector<User>"``), or None for any combinator of `schema`.  With ``canonical=False`` long
-    length forms and non-zero padding are let through.  Raise DecodeError, with offset and path.
+    length forms and non-zero padding are let through.  Raise DecodeError, with offset and path, where it is
+    not one; SchemaError for an `as_type` whose text names no type of `schema`, TypeError for one that is no
+    type at all.
     """
     return _decode_again(schema, data, as_type, canonical, limits)
 

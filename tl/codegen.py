@@ -12,7 +12,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from tl.ast import Combinator, Multiplicity, Parameter, TypeExpr, TypeRef
+from tl.ast import Combinator, Multiplicity, TypeExpr, TypeRef
 from tl.names import class_name, field_names, module_name, union_name
 from tl.schema import Schema
 from tl.straight import straight_read, straight_write
@@ -189,10 +189,6 @@ def _field_docs(combinator: Combinator, names: tuple[str, ...]) -> list[str]:
 # Constructors
 
 
-def _is_flag_word(combinator: Combinator, parameter: Parameter) -> bool:
-    return any(p.flag and p.flag.field == parameter.name for p in combinator.parameters)
-
-
 def _condition(tests: list[str]) -> Iterator[str]:
     line = f"        if {' or '.join(tests)}:"
     if len(line) <= _WIDTH:
@@ -209,9 +205,10 @@ def _constructor(scope: _Scope, combinator: Combinator, names: tuple[str, ...]) 
         return
     required: list[str] = []
     optional: list[tuple[int, str]] = []
+    flag_words = {p.flag.field for p in combinator.parameters if p.flag}
     for name, parameter in zip(names, combinator.parameters, strict=True):
         annotation = scope.annotation(parameter.type)
-        if _is_flag_word(combinator, parameter):
+        if parameter.name in flag_words:
             optional.append((1, f"{name}: int = 0"))
         elif parameter.flag and parameter.type == TypeRef("true"):
             optional.append((0, f"{name}: bool = False"))

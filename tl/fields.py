@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tl.ast import Combinator, Multiplicity, Parameter, TypeExpr, TypeRef
-from tl.errors import InvalidCount, LimitExceeded, MissingField, SchemaError
+from tl.errors import InvalidCount, MissingField, SchemaError
 from tl.names import field_names
 from tl.objects import AnyObject, Bare, Boxed
 from tl.primitives import PRIMITIVES, Vector
@@ -179,13 +179,15 @@ class Repetition(WireType):
 
     def read_times(self, reader: Reader, times: int) -> list[object]:
         """The items, `times` times; raise DecodeError where the bytes can't hold that many."""
-        limit = reader.left // self.items.size if self.items.size else reader.limits.empty_elements
-        if times > limit:
+        if not self.items.size:
+            reader.count_empty(times, reader.pos)
+        elif times > reader.left // self.items.size:
+            most = reader.left // self.items.size
             raise reader.fail(
-                InvalidCount if self.items.size else LimitExceeded,
-                f"got {times} repetitions, expected at most {limit}",
+                InvalidCount,
+                f"got {times} repetitions, expected at most {most}",
                 got=times,
-                expected=f"<= {limit}",
+                expected=f"<= {most}",
             )
         values = []
         for index in range(times):

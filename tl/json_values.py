@@ -23,7 +23,7 @@ from typing import Any
 from tl.errors import EncodeError, JSONValueError
 from tl.fields import Field, Flags, Repetition, Table
 from tl.objects import MAX_ENCODE_DEPTH, AnyObject, Bare, Boxed
-from tl.primitives import Vector
+from tl.primitives import Vector, as_bytes
 from tl.registry import Registry
 from tl.wire import Place, WireType, Writer, type_name
 
@@ -56,7 +56,10 @@ def _write(kind: WireType | None, value: object, writer: Writer) -> object:
     if isinstance(value, float):
         return _write_double(value)
     if isinstance(value, bytes | bytearray | memoryview):
-        return {"hex": bytes(value).hex()}
+        raw = as_bytes(value)
+        if raw is None:
+            raise writer.fail(f"got {type_name(value)}, expected bytes")
+        return {"hex": raw.hex()}
     if isinstance(value, list | tuple):
         return [_write_item(f"[{i}]", kind, item, writer) for i, item in enumerate(value)]
     table: Table | None = getattr(type(value), "FIELDS", None)
@@ -151,8 +154,7 @@ def _json_type(value: object) -> str:
         return "true" if value else "false"
     for python_type, name in ((dict, "an object"), (list, "a list"), (str, "a string")):
         if isinstance(value, python_type):
-            shown = repr(value)
-            return f"{name} {shown}" if len(shown) <= 40 else name
+            return f"{name}{type_name(value).removeprefix(type(value).__name__)}"
     return type_name(value)
 
 

@@ -20,7 +20,7 @@ _TOKEN = re.compile(
     | (?P<comment>//[^\n]*|/\*.*?\*/)
     | (?P<section>---[ \t]*[A-Za-z]+[ \t]*---)
     | (?P<name>[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*)
-    | (?P<id>(?<=[A-Za-z0-9_])\#[0-9A-Fa-f]+)
+    | (?P<id>(?<=[A-Za-z0-9_])\#[A-Za-z0-9_]+)
     | (?P<number>[0-9]+)
     | (?P<symbol>[#.:?=;{}()\[\]<>,!%*+-])
     """,
@@ -40,10 +40,13 @@ class Token:
 
 
 class Source:
-    """The text of a schema, which knows the line and column of every position in it."""
+    """The text of a schema, which knows the line and column of every position in it.
+
+    A byte order mark in front, as some editors write it, is no part of the text.
+    """
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.text = text = text.removeprefix("\ufeff")
         self.layer: int | None = None
         self._starts = [0, *(m.end() for m in re.finditer("\n", text))]
 

@@ -29,9 +29,11 @@ def _safe(name: str, taken: frozenset[str] = frozenset()) -> str:
 def field_names(combinator: Combinator) -> tuple[str, ...]:
     """The Python name of each field, in order; an anonymous one is named by its number, ``field0``."""
     names = [_safe(p.name, _RESERVED) or f"field{i}" for i, p in enumerate(combinator.parameters)]
+    taken: set[str] = set()
     for index, name in enumerate(names):
-        while name in names[:index]:
+        while name in taken:
             name += "_"
+        taken.add(name)
         names[index] = name
     return tuple(names)
 

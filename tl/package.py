@@ -12,7 +12,9 @@ its schema gives.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from tl.ast import Combinator
@@ -58,10 +60,11 @@ def package_files(schema: Schema, name: str) -> dict[str, str]:
     """File name → content of the package that `schema` gives; `name` is the schema's name in errors."""
     modules = _modules(schema)
     _refuse_clashes(schema, modules)
+    names = _Names(schema, modules)
     files = {"_schema.py": _schema_module(schema, name)}
     for namespace, combinators in modules.items():
         file = module_name(namespace) if namespace else "_root"
-        files[f"{file}.py"] = _module(schema, namespace, combinators, set(modules))
+        files[f"{file}.py"] = _module(schema, namespace, combinators, names)
     files["__init__.py"] = _init_module(schema, name, modules)
     return files
 
@@ -115,25 +118,67 @@ def _modules(schema: Schema) -> dict[str, list[Combinator]]:
 def _refuse_clashes(schema: Schema, modules: dict[str, list[Combinator]]) -> None:
     """Raise SchemaError where two things of the schema would get the same Python name."""
     errors: list[SchemaError] = []
-    taken: dict[tuple[str, str], str] = {}
+    taken: dict[tuple[str, str], _Claim] = {}
 
-    def claim(module: str, name: str, what: str) -> None:
-        first = taken.setdefault((module, name), what)
-        if first != what:
-            errors.append(SchemaError(f"{first} and {what} would both be {name} in Python"))
+    def claim(module: str, name: str, what: str, combinator: Combinator | None, in_result: bool) -> None:
+        new = _Claim(what, combinator, in_result)
+        first = taken.setdefault((module, name), new)
+        if first.what != what:
+            message = f"{first.what} and {what} would both be {name} in Python"
+            errors.append(max(first, new, key=_Claim.line).error(schema, message))
 
+    users = _namespace_users(schema)
     for namespace in modules:
-        claim("", module_name(namespace) or "_root", f"namespace {namespace}")
+        user, in_result = users.get(namespace, (None, False))
+        claim("", module_name(namespace) or "_root", f"namespace {namespace}", user, in_result)
     for name in ("SCHEMA", "LAYER", "decode"):
-        claim("", name, f"the package's own {name}")
+        claim("", name, f"the package's own {name}", None, False)
     for combinator in schema.combinators:
         module = module_name(combinator.namespace)
-        claim(module, class_name(combinator.name), f"combinator {combinator.name}")
-    for name in schema.types:
-        claim(module_name(name.rpartition(".")[0]), union_name(name), f"type {name}")
-        claim("the readers and writers", name.replace(".", "__"), f"type {name}")
+        claim(module, class_name(combinator.name), f"combinator {combinator.name}", combinator, False)
+    for name, (constructor, *_) in schema.types.items():
+        claim(module_name(name.rpartition(".")[0]), union_name(name), f"type {name}", constructor, True)
+        claim("the readers and writers", name.replace(".", "__"), f"type {name}", constructor, True)
     if errors:
         raise SchemaError.of(errors)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """Who wants a Python name: what it is, and where the schema has it first (None: it is the package's)."""
+
+    what: str
+    combinator: Combinator | None
+    in_result: bool
+
+    def line(self) -> int:
+        return self.combinator.line if self.combinator else -1
+
+    def error(self, schema: Schema, message: str) -> SchemaError:
+        if self.combinator is None:
+            return SchemaError(message)
+        return schema.error(message, self.combinator, in_result=self.in_result)
+
+
+def _namespace_users(schema: Schema) -> dict[str, tuple[Combinator, bool]]:
+    """Namespace → the first combinator that is in it, or whose result type is (then True)."""
+    users: dict[str, tuple[Combinator, bool]] = {}
+    for combinator in schema.combinators:
+        users.setdefault(combinator.namespace, (combinator, False))
+        if not combinator.is_function:
+            users.setdefault(combinator.result.name.rpartition(".")[0], (combinator, True))
+    return users
+
+
+class _Names:
+    """What modules call each other and their schema's types: made once, as each of them needs it."""
+
+    def __init__(self, schema: Schema, modules: Iterable[str]) -> None:
+        self.namespaces = {f"_{module_name(namespace) or 'root'}": namespace for namespace in modules}
+        self.types = {name.replace(".", "__"): name for name in schema.types}
+        self.types_of: defaultdict[str, list[str]] = defaultdict(list)
+        for name in schema.types:
+            self.types_of[name.rpartition(".")[0]].append(name)
 
 
 def _schema_module(schema: Schema, name: str) -> str:
@@ -145,14 +190,16 @@ def _schema_module(schema: Schema, name: str) -> str:
     )
 
 
-def _module(schema: Schema, namespace: str, combinators: list[Combinator], namespaces: set[str]) -> str:
-    types = {n: cs for n, cs in schema.types.items() if n.rpartition(".")[0] == namespace}
+def _module(schema: Schema, namespace: str, combinators: list[Combinator], known: _Names) -> str:
+    types = {name: schema.types[name] for name in known.types_of[namespace]}
     classes = [class_source(schema, c) for c in combinators]
     unions = [union_source(name, constructors) for name, constructors in types.items()]
     # A union is evaluated, so the modules of its members have to be there; their classes are, by then.
     foreign = {c.namespace for constructors in types.values() for c in constructors} - {namespace}
     late = [f"{_import(other)}\n" for other in sorted(foreign)]
     body = "\n\n".join(classes) + ("\n\n" + "\n".join(late + unions) if unions else "")
+    used = set(_UNDERSCORED.findall(body))
+    others = {known.namespaces[name] for name in used & known.namespaces.keys()} - foreign - {namespace}
     title = (
         f"The combinators of the namespace `{namespace}`."
         if namespace
@@ -164,22 +211,21 @@ def _module(schema: Schema, namespace: str, combinators: list[Combinator], names
         "",
         "from __future__ import annotations",
         "",
-        *_imports(body, namespaces - foreign - {namespace}, bool(unions)),
+        *_imports(used, others, bool(unions)),
         "",
         "__all__ = [",
         *(f'    "{name}",' for name in names),
         "]",
         "",
-        *_helpers(schema, body),
+        *_helpers(used, known),
     ]
     return "\n".join(lines) + "\n\n\n" + body
 
 
-def _imports(body: str, namespaces: set[str], has_unions: bool) -> Iterator[str]:
-    others = sorted(other for other in namespaces if f"_{module_name(other) or 'root'}." in body)
+def _imports(used: set[str], others: set[str], has_unions: bool) -> Iterator[str]:
     wanted = {
         "TYPE_CHECKING": bool(others),
-        "Any as _Any": "_Any" in body,
+        "Any as _Any": "_Any" in used,
         "TypeAlias as _TypeAlias": has_unions,
     }
     if any(wanted.values()):
@@ -191,7 +237,7 @@ def _imports(body: str, namespaces: set[str], has_unions: bool) -> Iterator[str]
     if others:
         yield ""
         yield "if TYPE_CHECKING:"
-        yield from (f"    {_import(other)}" for other in others)
+        yield from (f"    {_import(other)}" for other in sorted(others))
 
 
 def _import(namespace: str) -> str:
@@ -199,17 +245,15 @@ def _import(namespace: str) -> str:
     return f"from . import {module} as _{module}" if module else "from . import _root"
 
 
-def _helpers(schema: Schema, body: str) -> Iterator[str]:
+def _helpers(used: set[str], known: _Names) -> Iterator[str]:
     """The module's own short names for what its straight-line code calls."""
-    used = set(_UNDERSCORED.findall(body))
     yield from (f"{name} = {value}" for name, value in _HELPERS.items() if name in used)
-    known = {name.replace(".", "__"): name for name in schema.types}
     for name in sorted(used - _HELPERS.keys()):
         _, verb, rest = name.split("_", 2) if name.count("_") > 1 else ("", "", "")
         if verb in _STRUCT_METHODS and _CODES.fullmatch(rest):
             yield f'{name} = _rt.Struct("<{rest}").{_STRUCT_METHODS[verb]}'
-        elif verb in _TYPE_TABLES and rest in known:
-            yield f'{name} = _SCHEMA.{_TYPE_TABLES[verb]}("{known[rest]}")'
+        elif verb in _TYPE_TABLES and rest in known.types:
+            yield f'{name} = _SCHEMA.{_TYPE_TABLES[verb]}("{known.types[rest]}")'
 
 
 def _init_module(schema: Schema, name: str, modules: dict[str, list[Combinator]]) -> str:

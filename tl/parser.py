@@ -23,6 +23,7 @@ MAX_NESTING = 64
 """How deep type expressions may nest: a bound of this parser's, far above any real schema's."""
 
 _MAX_ERRORS = 50
+_ID = re.compile("#[0-9A-Fa-f]{1,8}")
 _ERROR_CODE = re.compile("[0-9]{1,9}")
 _DECLARATIONS = {"New", "Final", "Empty"}
 
@@ -182,7 +183,7 @@ class _Parser:
         if self.peek().kind != "id":
             return None
         token = self.take()
-        if len(token.text) > 9:
+        if not _ID.fullmatch(token.text):
             raise self.source.error(f"got id {token.text!r}, expected 1 to 8 hex digits", token.start)
         return int(token.text[1:], 16)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import operator
 import struct
 
-from tl.errors import InvalidCount, InvalidUtf8, LimitExceeded, NonCanonical
+from tl.errors import InvalidCount, InvalidUtf8, NonCanonical
 from tl.wire import BOOL_FALSE, BOOL_TRUE, VECTOR_ID, Reader, WireType, Writer, type_name
 
-__all__ = ["PRIMITIVES", "Vector"]
+__all__ = ["PRIMITIVES", "Vector", "as_bytes"]
 
 
 class Integer(WireType):
@@ -66,7 +66,7 @@ class Fixed(WireType):
         return reader.take(self.size, self.name)
 
     def write(self, value: object, writer: Writer) -> bytes:
-        raw = _as_bytes(value)
+        raw = as_bytes(value)
         if raw is None:
             raise writer.fail(f"got {type_name(value)}, expected {self.size} bytes for {self.name}")
         if len(raw) != self.size:
@@ -74,8 +74,14 @@ class Fixed(WireType):
         return raw
 
 
-def _as_bytes(value: object) -> bytes | None:
-    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else None
+def as_bytes(value: object) -> bytes | None:
+    """The bytes that `value` holds; None where it is nothing of that kind, or a memoryview released since."""
+    if not isinstance(value, bytes | bytearray | memoryview):
+        return None
+    try:
+        return bytes(value)
+    except ValueError:
+        return None
 
 
 class Bytes(WireType):
@@ -113,7 +119,7 @@ class Bytes(WireType):
         return value
 
     def write(self, value: object, writer: Writer) -> bytes:
-        raw = _as_bytes(value)
+        raw = as_bytes(value)
         if raw is None:
             raise writer.fail(f"got {type_name(value)}, expected bytes")
         if len(raw) > 0xFFFFFF:
@@ -213,15 +219,7 @@ class Vector(WireType):
                 InvalidCount, f"got count {count}, expected >= 0", offset=offset, got=count, expected=">= 0"
             )
         if not self.item.size:
-            if count > reader.limits.empty_elements:
-                limit = reader.limits.empty_elements
-                raise reader.fail(
-                    LimitExceeded,
-                    f"got {count} elements of no bytes, expected at most {limit}",
-                    offset=offset,
-                    got=count,
-                    expected=limit,
-                )
+            reader.count_empty(count, offset)
             return count
         most = reader.left // self.item.size
         if count > most:

@@ -112,6 +112,7 @@ class TLObject(metaclass=TLType):
     """A value of a combinator: built by keyword, compared by its fields, encoded by ``bytes(obj)``."""
 
     __slots__: tuple[str, ...] = ()
+    _NAMES: ClassVar[tuple[str, ...]] = ()  # the slots of the generated class, for its subclasses too
 
     TL: ClassVar[str]
     """The combinator as its schema has it."""
@@ -126,6 +127,7 @@ class TLObject(metaclass=TLType):
         if "TL" in cls.__dict__:
             if "__init__" in cls.__dict__:
                 _let_fields_be_missing(cls)
+            cls._NAMES = cls.__slots__
             cls.SCHEMA.add(cls)
 
     def __bytes__(self) -> bytes:
@@ -138,7 +140,7 @@ class TLObject(metaclass=TLType):
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+        return all(getattr(self, name) == getattr(other, name) for name in self._NAMES)
 
     __hash__ = None  # type: ignore[assignment]
 

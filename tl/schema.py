@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,8 +72,9 @@ class Schema:
             if not combinator.is_function:
                 types[combinator.result.name].append(combinator)
         self.types = {name: tuple(constructors) for name, constructors in types.items()}
-        lines = text.split("\n") if text else []
-        errors = [_located(message, line, lines) for line, message in sorted(self._problems())]
+        self._lines = text.removeprefix("\ufeff").split("\n")
+        problems = sorted(self._problems(), key=lambda problem: (problem[0].line, problem[1]))
+        errors = [self.error(message, combinator) for combinator, message in problems]
         if errors:
             raise SchemaError.of(errors)
 
@@ -111,6 +112,16 @@ class Schema:
             if c.id is not None and c.id != c.computed_id
         )
 
+    def error(self, message: str, combinator: Combinator, *, in_result: bool = False) -> SchemaError:
+        """The SchemaError `message`, at the name of one of the combinators, or at that of its result type."""
+        line = combinator.line
+        source = self._lines[line - 1].rstrip("\r") if 0 < line <= len(self._lines) else ""
+        column = _find(combinator.name, source)
+        equals = source.find("=", column)
+        if in_result and equals >= 0:  # it may stand on another line; then the combinator has to do
+            column = max(column, _find(combinator.result.name, source, equals))
+        return SchemaError(message, line=line, column=column + 1, text=source)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Schema):
             return NotImplemented
@@ -132,24 +143,24 @@ class Schema:
 
     # What can be wrong
 
-    def _problems(self) -> Iterator[tuple[int, str]]:
+    def _problems(self) -> Iterator[tuple[Combinator, str]]:
         yield from self._duplicates()
         for combinator in self.combinators:
             for message in self._unresolved(combinator):
-                yield combinator.line, f"{combinator.name}: {message}"
+                yield combinator, f"{combinator.name}: {message}"
 
-    def _duplicates(self) -> Iterator[tuple[int, str]]:
+    def _duplicates(self) -> Iterator[tuple[Combinator, str]]:
         names: dict[str, Combinator] = {}
         ids: dict[tuple[int, bool], Combinator] = {}
         for c in self.combinators:
             if c.name in names:
-                yield c.line, f"{c.name} is declared twice, first on line {names[c.name].line}"
+                yield c, f"{c.name} is declared twice, first on line {names[c.name].line}"
                 continue
             names[c.name] = c
             # A function may share its id with a constructor: TDLib's schema has such pairs.
             first = ids.setdefault((c.constructor_id, c.is_function), c)
             if first is not c:
-                yield c.line, f"{c.name} has the id {c.constructor_id:08x} of {first.name}, line {first.line}"
+                yield c, f"{c.name} has the id {c.constructor_id:08x} of {first.name}, line {first.line}"
 
     def _unresolved(self, combinator: Combinator) -> Iterator[str]:
         variables = {p.name for p in combinator.implicit}
@@ -162,7 +173,7 @@ class Schema:
             yield f"the result type {combinator.result} is open: MTProto has no such constructor but vector"
 
     def _fields(self, parameters: tuple[Parameter, ...], variables: set[str]) -> Iterator[str]:
-        numbers: list[str] = []
+        numbers: set[str] = set()
         seen: set[str] = set()
         for parameter in parameters:
             if parameter.name and parameter.name in seen:
@@ -173,12 +184,12 @@ class Schema:
                     f"{parameter.name} depends on {parameter.flag.field}, "
                     "expected a '#' field before it that is always there"
                 )
-            yield from self._type(parameter.type, variables, tuple(numbers), parameter.name)
+            yield from self._type(parameter.type, variables, numbers, parameter.name)
             if parameter.type == TypeRef("#") and parameter.flag is None:
-                numbers.append(parameter.name)
+                numbers.add(parameter.name)
 
     def _type(
-        self, kind: TypeExpr, variables: set[str], numbers: tuple[str, ...] = (), name: str = ""
+        self, kind: TypeExpr, variables: set[str], numbers: Collection[str] = (), name: str = ""
     ) -> Iterator[str]:
         where = f"{name}: " if name else ""
         if isinstance(kind, Multiplicity):
@@ -211,8 +222,7 @@ class Schema:
         return combinator is not None and not combinator.is_function and kind.is_bare
 
 
-def _located(message: str, line: int, lines: list[str]) -> SchemaError:
-    source = lines[line - 1].rstrip("\r") if lines and line else ""
-    name = re.split("[: ]", message, maxsplit=1)[0]
-    column = source.find(name) + 1 if source else 0
-    return SchemaError(message, line=line, column=max(column, 1), text=source)
+def _find(name: str, source: str, start: int = 0) -> int:
+    """Where `name` stands as a whole in a line, from `start` on; 0 where it does not."""
+    found = re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)").search(source, start)
+    return found.start() if found else 0

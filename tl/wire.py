@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tl.errors import DecodeError, EncodeError, UnexpectedConstructor, UnexpectedEnd
+from tl.errors import DecodeError, EncodeError, LimitExceeded, UnexpectedConstructor, UnexpectedEnd
 
 __all__ = [
     "BOOL_FALSE",
@@ -37,7 +37,7 @@ class Limits:
     """How much a decoder takes before it raises LimitExceeded.
 
     `depth`: how many objects that hold other objects may be nested in each other.
-    `empty_elements`: the longest vector whose elements take no bytes (nothing else bounds its count).
+    `empty_elements`: how many elements of no bytes there may be in all (nothing else bounds their count).
     """
 
     depth: int = 64
@@ -63,7 +63,7 @@ class Place:
 class Reader(Place):
     """A position in `data`, with the rules it is read by."""
 
-    __slots__ = ("canonical", "data", "limits", "pos")
+    __slots__ = ("canonical", "data", "empty_elements", "limits", "pos")
 
     def __init__(self, data: bytes, *, canonical: bool = True, limits: Limits = DEFAULT_LIMITS) -> None:
         super().__init__(limits.depth)
@@ -71,6 +71,7 @@ class Reader(Place):
         self.pos = 0
         self.canonical = canonical
         self.limits = limits
+        self.empty_elements = 0
 
     @property
     def left(self) -> int:
@@ -106,6 +107,19 @@ class Reader(Place):
             )
         self.pos += size
         return self.data[self.pos - size : self.pos]
+
+    def count_empty(self, count: int, offset: int) -> None:
+        """Take note of `count` elements of no bytes; raise LimitExceeded where that makes too many."""
+        self.empty_elements += count
+        limit = self.limits.empty_elements
+        if self.empty_elements > limit:
+            raise self.fail(
+                LimitExceeded,
+                f"got {self.empty_elements} elements of no bytes, expected at most {limit}",
+                offset=offset,
+                got=self.empty_elements,
+                expected=limit,
+            )
 
     def constructor_id(self, what: str) -> bytes:
         """The four bytes of a constructor id, as they are on the wire."""

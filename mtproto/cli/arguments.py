@@ -116,10 +116,10 @@ def _add_transport(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _port(text: str) -> int:
-    port = int(text) if text.isascii() and text.isdigit() else -1
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a port from 0 to 65535")
+def _port(text: str, lowest: int = 0) -> int:
+    port = int(text) if text.isascii() and text.isdigit() and len(text) <= 5 else -1
+    if not lowest <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a port from {lowest} to 65535")
     return port
 
 
@@ -132,4 +132,4 @@ def _address(text: str) -> tuple[str, int]:
         host = ""
     if not (host and colon):
         raise argparse.ArgumentTypeError(f"got {text!r}, expected HOST:PORT")
-    return host, _port(port)
+    return host, _port(port, 1)  # 0 is for binding, nobody listens there

@@ -21,6 +21,9 @@ from tl.json_values import from_json_value, to_json_value
 
 __all__ = ["run"]
 
+_MOST_DIGITS = 309
+"""Of a whole number: those of the largest double."""
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Send the request and print its answer; 1 where the answer is an rpc_error."""
@@ -75,6 +78,7 @@ def _json(text: str) -> object:
             sys.stdin.buffer.read() if text == "-" else text,
             object_pairs_hook=_without_repetition,
             parse_constant=_refuse,
+            parse_int=_whole_number,
         )
     except RecursionError:
         raise CommandError("JSON: nested too deeply") from None
@@ -96,6 +100,14 @@ def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _refuse(constant: str) -> object:
     raise ValueError(f'{constant} is no JSON; a double may be {{"double": "nan" | "inf" | "-inf"}}')
+
+
+def _whole_number(text: str) -> int:
+    """Ahead of Python, which takes long for long ones, or refuses them with advice to programmers."""
+    digits = len(text.lstrip("-"))
+    if digits > _MOST_DIGITS:
+        raise ValueError(f"a whole number of {digits} digits, expected at most {_MOST_DIGITS}")
+    return int(text)
 
 
 def _key(path: str) -> mtproto.PublicKey:

@@ -69,14 +69,16 @@ def run(arguments: argparse.Namespace) -> int:
     answer = conversation.answer
     if show is not None:
         show.draw(conversation)
-    elif isinstance(answer, RpcError):
+        return 1 if isinstance(answer, RpcError) else 0
+    if arguments.json:
+        # Flushed, so that it is out, or known not to be, before the error that may follow.
+        print(_json_line(conversation), flush=True)
+    if isinstance(answer, RpcError):
         name = conversation.request.TL_NAME
         raise CommandError(f"{name}: {rpc_error_text(type(conversation.request), answer)}", 1)
-    elif arguments.quiet:
+    if arguments.quiet:
         print(notation(answer))
-    else:
-        print(_json_line(conversation))
-    return 1 if isinstance(answer, RpcError) else 0
+    return 0
 
 
 def _load_show() -> ModuleType:
@@ -93,11 +95,14 @@ def _load_show() -> ModuleType:
 
 
 def _json_line(conversation: Conversation) -> str:
+    answer: object = conversation.answer
+    if isinstance(answer, RpcError):
+        answer = service.decode(conversation.answer_bytes)
     return json.dumps(
         {
             "request_hex": conversation.request_bytes.hex(),
             "answer_hex": conversation.answer_bytes.hex(),
-            "answer": to_json_value(conversation.answer),
+            "answer": to_json_value(answer),
         }
     )
 

@@ -10,14 +10,15 @@ import asyncio
 import contextlib
 import ipaddress
 import json
-import re
+import os
 import signal
+import socket
 import sys
 from datetime import datetime
 from pathlib import Path
 
 from mtproto import testing
-from mtproto.cli.wording import CommandError, one_line
+from mtproto.cli.wording import CommandError, address_text, one_line
 
 __all__ = ["run"]
 
@@ -47,7 +48,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         try:
             await stack.enter_async_context(server)
         except OSError as error:
-            where = f"{arguments.host}:{arguments.port}"
+            where = address_text(arguments.host, arguments.port)
             raise CommandError(f"can't listen on {where}: {_reason(error)}") from None
         except UnicodeError:
             raise CommandError(f"can't listen on {arguments.host!r}: not a host name") from None
@@ -69,8 +70,10 @@ def _ready(server: testing.LoopbackServer, path: str | None) -> dict[str, object
 
 
 def _reason(error: OSError) -> str:
-    # The end of it, without what asyncio puts in front: the address once more, the number.
-    return re.sub(r"^.*: |\[errno \d+\] ", "", error.strerror or str(error))
+    """What the system says.  asyncio's own text says more, the address again, and differs by version."""
+    if error.errno is None or isinstance(error, socket.gaierror):  # whose numbers are not the system's
+        return error.strerror or str(error)
+    return os.strerror(error.errno)
 
 
 def _log_request(log: testing.RequestLog) -> None:

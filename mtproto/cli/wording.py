@@ -8,7 +8,7 @@ from typing import Any
 
 from mtproto.errors import RpcError
 
-__all__ = ["CommandError", "meaning", "one_line", "rpc_error_text"]
+__all__ = ["CommandError", "address_text", "meaning", "one_line", "rpc_error_text"]
 
 
 class CommandError(Exception):
@@ -17,6 +17,11 @@ class CommandError(Exception):
     def __init__(self, message: str, status: int = 2) -> None:
         self.status = status
         super().__init__(message)
+
+
+def address_text(host: str, port: int) -> str:
+    """``host:port``, as ``--server`` takes it: an IPv6 address stands in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def one_line(text: object) -> str:

@@ -8,6 +8,7 @@ Specification: core.telegram.org/mtproto/auth_key (step 2: fingerprints).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha1
@@ -25,6 +26,7 @@ RSA_SIZE = 256
 """Bytes of n, and of everything encrypted with it."""
 
 _T = TypeVar("_T")
+_PEM_LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -155,11 +157,16 @@ class PrivateKey:
 
 
 def _read_pem(load: Callable[[bytes], _T], pem: str | bytes, kind: str) -> _T:
+    """What `load` makes of a PEM; ValueError where that fails, which says what the PEM is instead."""
+    data = pem.encode("utf-8", "replace") if isinstance(pem, str) else pem
     try:
-        return load(pem.encode() if isinstance(pem, str) else pem)
+        return load(data)
     except TypeError:
         raise ValueError(f"PEM of a {kind} key that is encrypted, expected one in the clear") from None
     except (ValueError, UnsupportedAlgorithm) as error:
+        labels = [label.decode() for label in _PEM_LABEL.findall(data)]
+        if labels and not any(label.endswith(f"{kind.upper()} KEY") for label in labels):
+            raise ValueError(f"PEM labelled {labels[0]}, expected a {kind} key") from None
         reason = str(error).partition(". ")[0]  # what follows is advice with addresses
         raise ValueError(f"not the PEM of a {kind} key: {reason}") from None
 

@@ -709,7 +709,7 @@ def test_misuse_is_refused_with_a_reason() -> None:
             {api.help.GetConfig: 5},
         ):
             with pytest.raises(LocalProtocolError, match="handler"):
-                serve(handlers, key=TEST_KEY)
+                serve(handlers, key=TEST_KEY)  # type: ignore[arg-type]
         async with pair() as client:
             for value in ("x", None, api.help.GetConfig, api.CodeSettings()):
                 with pytest.raises(LocalProtocolError, match="expected a request"):

@@ -223,3 +223,13 @@ def test_likely_words_are_judged_alike(cls: Any, data: st.DataObject) -> None:
 @given(st.sampled_from((api.SCHEMA, service.SCHEMA)), st.binary(max_size=40))
 def test_any_bytes_at_all_are_judged_alike(schema: Registry, data: bytes) -> None:
     judge(schema, data)
+
+
+def test_objects_of_a_users_subclass_compare_by_their_fields() -> None:
+    class Short(api.auth.SentCodeTypeSms):
+        __slots__ = ()
+
+    assert Short(length=4) == Short(length=4)
+    assert Short(length=4) != Short(length=5)
+    assert Short(length=4) != api.auth.SentCodeTypeSms(length=4)
+    assert bytes(Short(length=4)) == bytes(api.auth.SentCodeTypeSms(length=4))

@@ -7,6 +7,7 @@ import inspect
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -106,14 +107,18 @@ def test_what_cannot_be_done(command: str, schema_file: Path, capsys: pytest.Cap
     bad = folder / "bad.tl"
     bad.write_text("a x:Nope = A;\nb = ;\nfooBar = A; foo_bar = A;")
     clash = folder / "clash.tl"
-    clash.write_text("fooBar = A; foo_bar = A;")
+    clash.write_text("fooBar = A;\nfoo_b = Foo; foo_bar = A;")
     latin = folder / "latin.tl"
     latin.write_bytes(b"a = A; // \xe9")
     new = folder / "p"
     for schema, output, message in (
         (bad, new, f"{bad}:2:5: got ';', expected a type"),
-        (clash, new, "combinator fooBar and combinator foo_bar would both be FooBar in Python"),
-        (latin, new, "is not UTF-8"),
+        (
+            clash,
+            new,
+            f"{clash}:2:14: combinator fooBar and combinator foo_bar would both be FooBar in Python",
+        ),
+        (latin, new, f"{latin}: {latin} is not UTF-8"),
         (folder / "none.tl", new, f"{folder / 'none.tl'}: No such file"),
         (folder, new, "Is a directory"),
         (schema_file, folder / "no-name", "'no-name' is not an identifier: give one with --name"),
@@ -350,6 +355,43 @@ def test_names_that_clash(text: str, message: str) -> None:
     with pytest.raises(SchemaError) as caught:
         package_files(Schema.parse(text), "clash")
     assert caught.value.message == f"{message} in Python"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("foo_bar = A;\nx foo:A = Foo_Bar; fooBar = A;", 2, 20),
+        ("a = Foo_bar;\n\n  b FooBar:int = FooBar;", 3, 18),
+        ("a =\n Foo_bar;\nb\n = FooBar;", 3, 1),  # the combinator's line, where the type is on another
+        ("foo = A;\n\nFoo.a = A;", 3, 1),  # the later one of the two, in whatever order they are found
+        ("TypeA.b = B;\na = A;", 2, 5),
+        ("a = a.b.A;\nb = a_b.B;", 2, 5),
+        ("x = X;\n---functions---\ndecode.a = X;", 3, 1),
+        ("\ufeffsCHEMA = A;", 1, 1),
+    ],
+)
+def test_clashes_have_a_place(text: str, line: int, column: int) -> None:
+    with pytest.raises(SchemaError) as caught:
+        package_files(Schema.parse(text), "clash")
+    error = caught.value
+    assert (error.line, error.column) == (line, column)
+    assert error.text == text.removeprefix("\ufeff").split("\n")[line - 1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"ns{i}.con{i} a:ns{i * 7 % 5000}.T = ns{i}.T;\n" for i in range(5000)),
+        f"a {' '.join(f'w{i}:# f{i}:w{i}.0?int' for i in range(10_000))} = A;",
+        f"a {'int ' * 20_000}= A;",
+    ],
+    ids=["namespaces", "flags", "fields"],
+)
+def test_large_schemas_take_no_long_time(text: str) -> None:
+    start = time.process_time()
+    files = package_files(Schema.parse(text), "large")
+    assert time.process_time() - start < 8  # a second or less; it was 20 and more
+    assert sum(file.count("\nclass ") for file in files.values()) == text.count(";")
 
 
 def test_every_clash_is_told() -> None:

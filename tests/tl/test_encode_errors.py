@@ -88,6 +88,18 @@ def test_values_that_fit_well_enough(shapes: ModuleType, field: str, value: obje
     assert bytes(shapes.decode(encoded)) == encoded
 
 
+@pytest.mark.parametrize(
+    ("field", "expected"), [("n", "expected 16 bytes for int128"), ("b", "expected bytes")]
+)
+def test_a_memoryview_that_was_released(shapes: ModuleType, field: str, expected: str) -> None:
+    view = memoryview(bytes(16))
+    view.release()
+    error = refused(everything(shapes, **{field: view}))
+    assert error.path == field
+    assert error.message.startswith("got memoryview <released memory at ")
+    assert error.message.endswith(expected)
+
+
 def test_objects_of_another_type_are_refused(shapes: ModuleType) -> None:
     expected = "expected Leaf (leaf | other)"
     assert refused(everything(shapes, o=shapes.End())).message == f"got End End(), {expected}"

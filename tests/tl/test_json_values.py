@@ -186,6 +186,10 @@ def settings_of(**fields: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("value", "path", "words"),
     [
+        ([10**5000], "$", ["got a list, expected an object for account.sendVerifyPhoneCode"]),
+        ({"_": 10**5000}, "$._", ["got int, expected a string"]),
+        (settings_of(logout_tokens={"a": 10**5000}), "$.settings.logout_tokens", ["got an object, exp"]),
+        (settings_of(flags=-(10**5000)), "$.settings.flags", ["got a number of 16610 bits"]),
         ([], "$", ["got a list []", "expected an object for account.sendVerifyPhoneCode"]),
         ({"_": 5}, "$._", ["got int 5", "expected a string"]),
         ({"_": "help.getConfig"}, "$._", ["got help.getConfig", "expected account.sendVerifyPhoneCode"]),
@@ -311,6 +315,10 @@ def test_what_is_no_tl_value() -> None:
     loop.value.append(loop)
     with pytest.raises(EncodeError, match="does one contain itself"):
         to_json_value(loop)
+    view = memoryview(b"bytes")
+    view.release()
+    with pytest.raises(EncodeError, match=r"^\[0\]: got memoryview <released memory .*, expected bytes"):
+        to_json_value([view])
 
 
 def test_a_row_of_another_length(rare: ModuleType) -> None:

@@ -271,3 +271,16 @@ def test_long_names(tmp_path: Path) -> None:
     cls = package.SCHEMA.by_name[name]
     assert [field.name for field in cls.FIELDS] == ["x", name]
     both_ways(cls(**{"x": 1, name: 2}), "01000000 02000000")
+
+
+def test_elements_of_no_bytes_are_counted_over_the_whole_value(tmp_path: Path) -> None:
+    nest = load_package("nest#11223344 rows:Vector<vector<true>> = Nest;", tmp_path, "nest")
+
+    def data(rows: int, each: int) -> bytes:
+        head = bytes.fromhex("4433221115c4b51c") + rows.to_bytes(4, "little")
+        return head + each.to_bytes(4, "little") * rows
+
+    assert len(nest.decode(data(4, 256)).rows) == 4
+    with pytest.raises(LimitExceeded) as caught:
+        nest.decode(data(5, 256))
+    assert (caught.value.got, caught.value.path, caught.value.offset) == (1280, "rows[4]", 28)

@@ -163,6 +163,22 @@ def test_all_that_is_wrong_at_once() -> None:
     )
 
 
+def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
+    assert Schema.parse("\ufeffa = A;") == Schema.parse("a = A;")
+    with pytest.raises(SchemaError) as caught:
+        Schema.parse("\ufeffa x:Nope = A;")
+    assert (caught.value.column, caught.value.text) == (1, "a x:Nope = A;")
+    with pytest.raises(SchemaError, match=r"got '\\ufeff', expected the name") as caught:
+        Schema.parse("\ufeff\ufeffa = A;")  # one of them, no more
+    assert caught.value.column == 1
+
+
+def test_errors_point_to_a_name_and_not_to_a_part_of_one() -> None:
+    with pytest.raises(SchemaError) as caught:
+        Schema.parse("x.ab ab:int = Ab; b y:Nope = B;")
+    assert caught.value.column == 19
+
+
 def test_many_errors_take_no_long_time() -> None:
     count = 10_000
     assert len(problems("".join(f"f{i} x:Nope = F;\n" for i in range(count)))) == count
@@ -181,6 +197,8 @@ def test_reading_a_file(tmp_path: Path) -> None:
     path.write_bytes("//@description é\na = A;".encode())
     assert Schema.read(path).combinators[0].doc.description == "é"
     assert Schema.read(str(path)) == Schema.read(path)
+    path.write_bytes(b"\xef\xbb\xbfa = A;")
+    assert Schema.read(path) == Schema.parse("a = A;")
     path.write_bytes(b"a = A; // \xff")
     with pytest.raises(SchemaError, match="is not UTF-8: invalid start byte at byte 10"):
         Schema.read(path)

@@ -14,7 +14,9 @@ import pytest
 from mtproto.__main__ import main
 from mtproto.crypto.telegram_keys import TEST_KEYS
 from tests.mtproto.cli.processes import TIMEOUT, Server, run, serving, start
+from tests.mtproto.crypto.keys import TEST_KEY_PEM
 
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 SEND = "account.sendVerifyPhoneCode"
 REQUEST = json.dumps(
     {
@@ -130,6 +132,9 @@ def test_methods_that_are_none(method: str, words: list[str], capsys: pytest.Cap
         ('{"phone_number": NaN}', ["JSON: NaN is no JSON"]),
         ('{"phone_number": "1", "phone_number": "2"}', ["JSON: the name 'phone_number' is there twice"]),
         ("[" * 100_000, ["JSON: nested too deeply"]),
+        (f'{{"x": {"1" * 310}}}', ["JSON: a whole number of 310 digits, expected at most 309\n"]),
+        ("-" + "1" * 100_000, ["JSON: a whole number of 100000 digits, expected at most 309\n"]),
+        ("9" * 309, ["$: got int, expected an object"]),
         (
             '{"phone_number": "1", "settings": {"logout_tokens": [{"hex": "abc"}]}}',
             ["$.settings.logout_tokens[0].hex: "],
@@ -149,7 +154,9 @@ def test_json_that_will_not_do(text: str, words: list[str], capsys: pytest.Captu
         (["help.getConfig", "--key", "k.pem"], "--server and --key go together"),
         (["help.getConfig", "--server", "127.0.0.1", "--key", "k"], "expected HOST:PORT"),
         (["help.getConfig", "--server", "::1:443", "--key", "k"], "expected HOST:PORT"),
-        (["help.getConfig", "--server", "h:70000", "--key", "k"], "expected a port from 0 to 65535"),
+        (["help.getConfig", "--server", "h:70000", "--key", "k"], "expected a port from 1 to 65535"),
+        (["help.getConfig", "--server", "127.0.0.1:0", "--key", "k"], "got '0', expected a port from 1 to"),
+        (["help.getConfig", "--server", "[::1]:0", "--key", "k"], "got '0', expected a port from 1 to"),
         (["help.getConfig", "--api-id", "x"], "--api-id"),
     ],
 )
@@ -168,6 +175,9 @@ def test_keys_that_will_not_do(server: Server, tmp_path: Path, capsys: pytest.Ca
     check(capsys, [*where, str(missing)], 2, f"{missing}: No such file or directory")
     junk.write_text("junk")
     check(capsys, [*where, str(junk)], 2, f"{junk}: not the PEM of a public key")
+    for pem, label in ((TEST_KEY_PEM, "RSA PRIVATE KEY"), (CERTIFICATE, "CERTIFICATE")):
+        junk.write_text(pem)
+        check(capsys, [*where, str(junk)], 2, f"{junk}: PEM labelled {label}, expected a public key")
     other.write_text(TEST_KEYS[0].to_pem())
     check(capsys, [*where, str(other)], 2, "[H")
 
@@ -179,7 +189,7 @@ def test_a_server_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixtur
         port = taken.getsockname()[1]
     for address, words in (
         (f"127.0.0.1:{port}", f"can't connect to 127.0.0.1:{port}"),
-        (f"[::1]:{port}", "can't connect to ::1"),
+        (f"[::1]:{port}", f"can't connect to [::1]:{port}"),
         (f"a..b:{port}", "not a host name"),
     ):
         check(capsys, ["help.getConfig", "--server", address, "--key", str(key)], 2, words)

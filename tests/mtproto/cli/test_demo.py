@@ -49,14 +49,31 @@ def test_quiet_is_the_answer_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert out.endswith("', next_type=auth.codeTypeCall(), timeout=60)\n")
 
 
-@pytest.mark.parametrize("output", ["--quiet", "--json"])
-def test_an_invalid_phone(output: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["demo", output, "--phone", "some string here"]) == 1
+INVALID = "mtproto demo: account.sendVerifyPhoneCode: 400 PHONE_NUMBER_INVALID: The number is not valid.\n"
+
+
+def test_an_invalid_phone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--quiet", "--phone", "some string here"]) == 1
+    assert tuple(capsys.readouterr()) == ("", INVALID)
+
+
+def test_an_invalid_phone_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--json", "--phone", "some string here"]) == 1
     out, err = capsys.readouterr()
-    assert out == ""
-    assert err == (
-        "mtproto demo: account.sendVerifyPhoneCode: 400 PHONE_NUMBER_INVALID: The number is not valid.\n"
+    assert err == INVALID
+    assert out.count("\n") == 1
+    line = json.loads(out)
+    assert line.keys() == {"request_hex", "answer_hex", "answer"}
+    assert bytes.fromhex(line["request_hex"])[:21] == b"\xf9\x56\xa3\xa5\x10some string here"
+    # rpc_error#2144ca19 error_code:int error_message:string
+    assert bytes.fromhex(line["answer_hex"]) == (
+        b"\x19\xca\x44\x21" + (400).to_bytes(4, "little") + b"\x14PHONE_NUMBER_INVALID\0\0\0"
     )
+    assert line["answer"] == {
+        "_": "rpc_error",
+        "error_code": 400,
+        "error_message": "PHONE_NUMBER_INVALID",
+    }
 
 
 def test_without_rich_it_says_how_to_get_it() -> None:

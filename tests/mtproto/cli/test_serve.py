@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import signal
 import socket
@@ -57,7 +59,19 @@ def test_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["serve", "--port", str(port)]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == f"mtproto serve: can't listen on 127.0.0.1:{port}: address already in use\n"
+    reason = os.strerror(errno.EADDRINUSE)
+    assert err == f"mtproto serve: can't listen on 127.0.0.1:{port}: {reason}\n"
+
+
+def test_an_ipv6_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        taken = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    with taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "--host", "::1", "--port", str(port)]) == 2
+    assert f"can't listen on [::1]:{port}: {os.strerror(errno.EADDRINUSE)}\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "a..b"])
@@ -77,7 +91,7 @@ def test_a_key_file_that_can_not_be_written(tmp_path: Path, capsys: pytest.Captu
     assert (out, err) == ("", f"mtproto serve: {path}: No such file or directory\n")
 
 
-@pytest.mark.parametrize("port", ["-1", "65536", "http", "٣"])
+@pytest.mark.parametrize("port", ["-1", "65536", "http", "٣", "1" * 5000])
 def test_ports_that_are_none(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["serve", f"--port={port}"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtproto import api
-from mtproto.cli.wording import meaning, one_line, rpc_error_text
+from mtproto.cli.wording import address_text, meaning, one_line, rpc_error_text
 from mtproto.errors import RpcError
 
 
@@ -38,3 +38,10 @@ def test_what_a_server_says_stays_in_its_line() -> None:
     error = RpcError(400, "A\nB\x1b[2J\u202eé")
     assert rpc_error_text(api.help.GetConfig, error) == "400 A\\nB\\x1b[2J\\u202eé"
     assert one_line("\udc80") == "\\udc80"
+
+
+@pytest.mark.parametrize(
+    ("host", "text"), [("::1", "[::1]:443"), ("127.0.0.1", "127.0.0.1:443"), ("localhost", "localhost:443")]
+)
+def test_addresses(host: str, text: str) -> None:
+    assert address_text(host, 443) == text

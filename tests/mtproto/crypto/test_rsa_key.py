@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,15 +128,42 @@ def test_generate() -> None:
 def test_refuses_what_is_no_pem(pem: str | bytes) -> None:
     with pytest.raises(ValueError, match="not the PEM of a public key"):
         PublicKey.from_pem(pem)
+    private = pem.replace("PUBLIC", "PRIVATE") if isinstance(pem, str) else pem
     with pytest.raises(ValueError, match="not the PEM of a private key"):
-        PrivateKey.from_pem(pem)
+        PrivateKey.from_pem(private)
 
 
 def test_refuses_the_other_half() -> None:
-    with pytest.raises(ValueError, match="not the PEM of a public key"):
+    with pytest.raises(ValueError, match=r"^PEM labelled RSA PRIVATE KEY, expected a public key$"):
         PublicKey.from_pem(TEST_KEY_PEM)
-    with pytest.raises(ValueError, match="not the PEM of a private key"):
+    with pytest.raises(ValueError, match=r"^PEM labelled RSA PUBLIC KEY, expected a private key$"):
         PrivateKey.from_pem(TEST_KEY.public.to_pem())
+
+
+def a_certificate() -> str:
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    start = datetime(2024, 1, 1)
+    builder = x509.CertificateBuilder(name, name, THEIRS.public_key(), 1, start, start + timedelta(1))
+    return builder.sign(THEIRS, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def test_says_what_other_pems_are() -> None:
+    pkcs8 = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8)
+    encrypted = THEIRS.private_bytes(*pkcs8, serialization.BestAvailableEncryption(b"password"))
+    plain = THEIRS.private_bytes(*pkcs8, serialization.NoEncryption())
+    for pem, label in (
+        (a_certificate(), "CERTIFICATE"),
+        (plain, "PRIVATE KEY"),
+        (encrypted, "ENCRYPTED PRIVATE KEY"),
+    ):
+        with pytest.raises(ValueError, match=rf"^PEM labelled {label}, expected a public key$"):
+            PublicKey.from_pem(pem)
+    with pytest.raises(ValueError, match=r"^PEM labelled CERTIFICATE, expected a private key$"):
+        PrivateKey.from_pem(a_certificate())
+    with pytest.raises(ValueError, match="not the PEM of a public key"):  # a label that is none
+        PublicKey.from_pem(f"-----BEGIN {'A' * 1000}-----\nAAAA\n")
+    with pytest.raises(ValueError, match="not the PEM of a public key"):  # text that is no UTF-8
+        PublicKey.from_pem("\ud800")
 
 
 def test_refuses_keys_of_other_kinds() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 __all__ = [
     "HEAD",
+    "NUMBER_CODES",
     "TAIL",
     "FastReader",
     "FastWriter",
@@ -52,6 +53,8 @@ TAIL = [bytes(-(n + 1) % 4) for n in range(254)]
 """The padding of a short string."""
 VECTOR_NUMBER = 0x1CB5C415
 _VECTOR_HEADS = [_pack("<II", VECTOR_NUMBER, count) for count in range(256)]
+NUMBER_CODES = {"int": "i", "long": "q", "double": "d"}
+"""The numbers that vectors of are read and written at once, and their codes in `struct`."""
 _NUMBER_SIZES = {"i": 4, "q": 8, "d": 8}
 _unpack_two = Struct("<II").unpack_from
 

@@ -12,7 +12,15 @@ from typing import Any, get_args
 
 from tl.ast import Combinator
 from tl.errors import SchemaError
-from tl.fast import FastReader, FastWriter, read_boxes
+from tl.fast import (
+    NUMBER_CODES,
+    FastReader,
+    FastWriter,
+    read_boxes,
+    read_bytes_vector,
+    read_numbers,
+    read_string_vector,
+)
 from tl.fields import Table, make_table, wire_type
 from tl.objects import AnyObject, Boxed, OneOf
 from tl.parser import parse, parse_type
@@ -139,10 +147,23 @@ class Registry:
     def _readers_of(self, kind: WireType) -> dict[bytes, FastReader]:
         if isinstance(kind, OneOf):
             return {c.CONSTRUCTOR_ID.to_bytes(4, "little"): c._read for c in kind.classes()}
-        if isinstance(kind, Vector) and kind.boxed and isinstance(kind.item, Boxed):
-            readers = self.requested_readers(kind.item.name)
+        if not isinstance(kind, Vector) or not kind.boxed:
+            return {}
+        # The readers of vectors begin at the id, which is behind us here.
+        item = kind.item.name
+        if isinstance(kind.item, Boxed):
+            readers = self.requested_readers(item)
             return {VECTOR_ID: lambda data, pos, depth: read_boxes(data, pos - 4, readers, depth)}
+        if item in NUMBER_CODES:
+            code = NUMBER_CODES[item]
+            return {VECTOR_ID: lambda data, pos, depth: read_numbers(data, pos - 4, code)}
+        if item in _STRING_VECTORS:
+            read = _STRING_VECTORS[item]
+            return {VECTOR_ID: lambda data, pos, depth: read(data, pos - 4)}
         return {}
+
+
+_STRING_VECTORS: dict[str, Any] = {"bytes": read_bytes_vector, "string": read_string_vector}
 
 
 def _write_bool(value: bool) -> bytes:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from tl.ast import Combinator, Multiplicity, Parameter, TypeExpr, TypeRef
+from tl.fast import NUMBER_CODES
 from tl.names import class_name, field_names
 from tl.schema import Schema
 
@@ -30,7 +31,6 @@ _FIXED = {
 }
 _WIDTH = 98
 _RAW_SIZES = {"int128": 16, "int256": 32}
-_NUMBERS = {"int": "i", "long": "q", "double": "d"}
 
 
 class _Rare(Exception):
@@ -283,8 +283,8 @@ class _Writer:
     def vector(self, item: TypeExpr, local: str) -> str:
         if isinstance(item, Multiplicity) or item.bare or item.generic:
             raise _Rare
-        if item.name in _NUMBERS:
-            return f'_write_numbers({local}, "{_NUMBERS[item.name]}")'
+        if item.name in NUMBER_CODES:
+            return f'_write_numbers({local}, "{NUMBER_CODES[item.name]}")'
         if item.name == "bytes":
             return f"_write_bytes_vector({local})"
         if item.name == "string":
@@ -394,8 +394,8 @@ class _Reader:
     def vector(self, item: TypeExpr) -> str:
         if isinstance(item, Multiplicity) or item.bare or item.generic:
             raise _Rare
-        if item.name in _NUMBERS:
-            return f'_read_numbers(data, pos, "{_NUMBERS[item.name]}")'
+        if item.name in NUMBER_CODES:
+            return f'_read_numbers(data, pos, "{NUMBER_CODES[item.name]}")'
         if item.name == "bytes":
             return "_read_bytes_vector(data, pos)"
         if item.name == "string":

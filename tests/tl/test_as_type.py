@@ -113,6 +113,25 @@ def test_straight_line_code_reads_what_is_asked_for(shapes: ModuleType) -> None:
     assert readers("Vector<Leaf>")[data[:4]](data, 4, 64) == ([shapes.Leaf()], len(data))
 
 
+@pytest.mark.parametrize(
+    ("as_type", "items", "value"),
+    [
+        ("Vector<int>", b"\xff\xff\xff\xff\2\0\0\0", [-1, 2]),
+        ("Vector<long>", bytes(8) + b"\xff" * 8, [0, -1]),
+        ("Vector<double>", bytes(16), [0.0, 0.0]),
+        ("Vector<bytes>", b"\1a\0\0\2bc\0", [b"a", b"bc"]),
+        ("Vector<string>", b"\1a\0\0\2bc\0", ["a", "bc"]),
+    ],
+)
+def test_vectors_by_themselves(shapes: ModuleType, as_type: str, items: bytes, value: list[object]) -> None:
+    data = b"\x15\xc4\xb5\x1c\2\0\0\0" + items
+    assert shapes.SCHEMA.requested_readers(as_type)[data[:4]](data, 4, 64) == (value, len(data))
+    assert shapes.decode(data, as_type) == reference_decode(shapes.SCHEMA, data, as_type) == value
+    for bad in (data[:-1], data + b"\0\0\0\0", b"\x14" + data[1:], data[:4] + b"\3\0\0\0" + items):
+        with pytest.raises(DecodeError):
+            shapes.decode(bad, as_type)
+
+
 def test_results(shapes: ModuleType) -> None:
     leaf = b"\3\0\0\0"
     vector = b"\x15\xc4\xb5\x1c\2\0\0\0"

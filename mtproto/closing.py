@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 __all__ = ["close_writer"]
 
@@ -14,11 +13,12 @@ async def close_writer(writer: asyncio.StreamWriter, patience: float) -> None:
     Without that a peer that has stopped to read would keep us waiting for ever.
     """
     writer.close()
+    # A task of its own, never cancelled: the stream has one future for all who wait for its end.
+    closed = asyncio.ensure_future(writer.wait_closed())
     try:
-        async with asyncio.timeout(patience):
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-    except TimeoutError:
-        pass
+        await asyncio.wait([closed], timeout=patience)
     finally:
         writer.transport.abort()
+        await asyncio.wait([closed], timeout=patience)
+        if closed.done() and not closed.cancelled():
+            closed.exception()  # how it ended no longer matters

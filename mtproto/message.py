@@ -33,6 +33,7 @@ __all__ = [
     "unpack_container",
     "unpack_gzip",
     "unpack_rpc_result",
+    "unpack_within",
 ]
 
 MAX_BODY = 4 * 1024 * 1024 - 1024
@@ -42,6 +43,7 @@ MAX_MESSAGES = 1024
 MAX_UNPACKED = 10 * 1024 * 1024
 """The most bytes that a gzip_packed may unpack to, unless the caller says otherwise."""
 
+_MOST_PER_BYTE = 1032  # what deflate makes of one byte, at most
 _CONTAINER_HEAD = Struct("<Ii")
 _MESSAGE_HEAD = Struct("<qii")
 _RESULT_HEAD = Struct("<Iq")
@@ -190,6 +192,18 @@ def unpack_gzip(body: bytes, limit: int = MAX_UNPACKED) -> bytes:
     if constructor_id(unpacked) in (service.GzipPacked.CONSTRUCTOR_ID, service.MsgContainer.CONSTRUCTOR_ID):
         raise _bad_gzip("it holds a container or another gzip_packed", None, None)
     return unpacked
+
+
+def unpack_within(body: bytes, budget: int) -> tuple[bytes | RemoteProtocolError, int]:
+    """What `unpack_gzip` gives or raises, and what is left of `budget` bytes.
+
+    What fails is charged too, by the most that its size can have cost: a thousand bombs cost no more than one.
+    """
+    try:
+        unpacked = unpack_gzip(body, budget)
+    except RemoteProtocolError as error:
+        return error, max(0, budget - len(body) * _MOST_PER_BYTE)
+    return unpacked, budget - len(unpacked)
 
 
 def _bad_gzip(message: str, got: object, expected: object) -> RemoteProtocolError:

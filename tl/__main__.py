@@ -23,7 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{arguments.schema}:{mismatch}", file=sys.stderr)
         result: int = arguments.run(arguments, schema)
     except SchemaError as error:
-        print(f"{arguments.schema}:{'' if error.line else ' '}{error}", file=sys.stderr)
+        for one in error.errors:
+            print(f"{arguments.schema}:{'' if one.line else ' '}{one.describe()}", file=sys.stderr)
         return 2
     except OSError as error:
         print(f"tl: {error.filename or arguments.schema}: {error.strerror}", file=sys.stderr)

@@ -160,7 +160,7 @@ class _Parser:
             raise self.source.error(
                 f"{name.text!r} declarations are not supported: MTProto has none", name.start
             )
-        constructor_id = self.constructor_id()
+        constructor_id = self.constructor_id(name)
         is_builtin = self.accept("?")
         implicit = list(self.implicit_parameters()) if not is_builtin else []
         parameters = list(self.parameters("=")) if not is_builtin else []
@@ -179,8 +179,11 @@ class _Parser:
             doc=self.doc(docs),
         )
 
-    def constructor_id(self) -> int | None:
-        if self.peek().kind != "id":
+    def constructor_id(self, name: Token) -> int | None:
+        token = self.peek()
+        if self.at("#") and token.start == name.start + len(name.text):
+            raise self.source.error("got '#' without an id, expected 1 to 8 hex digits", token.start)
+        if token.kind != "id":
             return None
         token = self.take()
         if not _ID.fullmatch(token.text):

@@ -141,7 +141,8 @@ class Registry:
         found = self.fast_readers.get(as_type)
         if found is None:
             found = self._readers_of(self.wire_type(as_type))
-            self.fast_readers[as_type] = found
+            if len(self.fast_readers) < _MOST_READERS:  # a text can be spelled in many ways
+                self.fast_readers[as_type] = found
         return found
 
     def _readers_of(self, kind: WireType) -> dict[bytes, FastReader]:
@@ -163,6 +164,8 @@ class Registry:
         return {}
 
 
+_MOST_READERS = 10_000
+_MOST_READERS = 10_000
 _STRING_VECTORS: dict[str, Any] = {"bytes": read_bytes_vector, "string": read_string_vector}
 
 

@@ -254,8 +254,8 @@ class Client:
         failure: Exception = ConnectionClosed("the server closed the connection")
         try:
             while not self._connection.closed:
+                # Never waiting for the server to read: it may be waiting for us to.
                 self._write()
-                await self._writer.drain()
                 data = await self._read()
                 if data is None:
                     self._connection.handle_timer()

@@ -80,7 +80,6 @@ class Connection(ABC, Generic[EventT]):
 
     def _fail(self, error: RemoteProtocolError) -> None:
         self._failure = error
-        self._flush()
         self._end()
         if error.reply is not None:
             self._write_code(error.reply)

@@ -33,6 +33,7 @@ class ServerState:
         clock: Callable[[], float] = time.time,
         rng: Callable[[int], bytes] = os.urandom,
         max_sessions: int = 100_000,
+        max_keys: int = 100_000,
     ) -> None:
         self.clock = clock
         self.rng = rng
@@ -42,6 +43,7 @@ class ServerState:
         self.sessions: dict[SessionId, ServerSession] = {}
         self.carriers: dict[SessionId, Carrier] = {}
         self._max_sessions = max_sessions
+        self._max_keys = max_keys
 
     def add_key(self, auth_key: AuthKey, server_salt: int, expires_at: float | None = None) -> None:
         """Make an agreed key known, with its first salt."""
@@ -50,12 +52,17 @@ class ServerState:
         self.salts[key_id] = SaltTimetable(server_salt, self.clock(), self.rng)
         if expires_at is not None:
             self.expiry[key_id] = expires_at
+        while len(self.keys) > self._max_keys:
+            self.forget_key(next(iter(self.keys)))
 
     def key(self, key_id: bytes) -> AuthKey | None:
         """The key with this auth_key_id, unless it is unknown or has expired."""
         if key_id in self.expiry and self.clock() >= self.expiry[key_id]:
             self.forget_key(key_id)
-        return self.keys.get(key_id)
+        auth_key = self.keys.pop(key_id, None)
+        if auth_key is not None:
+            self.keys[key_id] = auth_key  # the last to be forgotten now
+        return auth_key
 
     def forget_key(self, key_id: bytes) -> None:
         """Forget a key with all that belongs to it."""

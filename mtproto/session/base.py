@@ -29,7 +29,7 @@ __all__ = ["Outgoing", "Session", "decode_service"]
 
 _MAX_PACKED_MESSAGES = 100
 _MAX_PACKED_BYTES = 256 * 1024
-_REMEMBERED_CONTAINERS = 1000
+_REMEMBERED_CONTAINERS = 10_000
 _REMEMBERED_MESSAGES = 10_000
 
 
@@ -45,6 +45,7 @@ class Outgoing:
     request: int | None = None
     answer: bool = False
     ping: bool = False
+    resends: int = 0
 
 
 def decode_service(body: bytes) -> tl.TLObject:

@@ -7,8 +7,9 @@ msg_id, is sent again as a new message, a bounded number of times.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass, replace
 
 import tl
 from mtproto import service
@@ -29,8 +30,8 @@ from mtproto.message import (
     Message,
     constructor_id,
     unpack_container,
-    unpack_gzip,
     unpack_rpc_result,
+    unpack_within,
 )
 from mtproto.message_id import ReceivedWindow, SequenceNumbers, Verdict, unix_time
 from mtproto.session.base import Outgoing, Session, decode_service
@@ -109,7 +110,7 @@ class ClientSession(Session):
         self._pings: dict[int, Outgoing] = {}
         self._next_request = 1
         self._dropped = 0
-        self._left_session: int | None = None
+        self._left_sessions: deque[int] = deque(maxlen=10)
 
     @property
     def salt(self) -> int:
@@ -130,10 +131,16 @@ class ClientSession(Session):
         return number
 
     def forget(self, number: int) -> None:
-        """Nobody waits for this answer any more: it will be dropped when it comes."""
+        """Nobody waits for this answer any more: it will be dropped when it comes.
+
+        A request that has not been sent yet won't be.
+        """
         request = self._requests.pop(number, None)
-        if request and request.msg_id is not None:
+        if request is None:
+            return
+        if request.msg_id is not None:
             self._pending.pop(request.msg_id, None)
+        self._queue = deque(outgoing for outgoing in self._queue if outgoing.request != number)
 
     def ping(self, ping_id: int) -> None:
         """Queue a ping; its pong comes as an event of its own."""
@@ -152,8 +159,9 @@ class ClientSession(Session):
     def _send_again(self, msg_ids: tuple[int, ...], code: int) -> Iterator[ClientEvent]:
         """The requests among `msg_ids` as new messages; what was sent too often fails."""
         for msg_id in msg_ids:
-            if msg_id in self._pings:
-                self.queue(self._pings.pop(msg_id))
+            ping = self._pings.pop(msg_id, None)
+            if ping is not None and ping.resends < MAX_RESENDS:
+                self.queue(replace(ping, resends=ping.resends + 1))
             number = self._pending.pop(msg_id, None)
             request = self._requests.get(number or 0)
             if number is None or request is None:
@@ -177,14 +185,30 @@ class ClientSession(Session):
         """The events of one encrypted payload; raise RemoteProtocolError where the connection has to end."""
         envelope = self.cipher.open(payload)
         self._may_unpack = self._max_unpacked
-        if envelope.session_id == self._left_session:
-            yield MessageDropped(envelope.msg_id, "C8", "of the session that we have left")
+        message = Message(envelope.msg_id, envelope.seq_no, envelope.body)
+        if envelope.session_id in self._left_sessions:
+            yield from self._late(message)
             return
         if envelope.session_id != self.session_id:
             raise RemoteProtocolError(
                 "a message of another session", check="C8", got=envelope.session_id, expected=self.session_id
             )
-        yield from self._message(Message(envelope.msg_id, envelope.seq_no, envelope.body))
+        yield from self._message(message)
+
+    def _late(self, message: Message) -> Iterator[ClientEvent]:
+        """A message of a session that we have left: only what it says of open requests still counts."""
+        kind = constructor_id(message.body)
+        if kind == service.MsgContainer.CONSTRUCTOR_ID:
+            for inner in unpack_container(message.body, message.msg_id):
+                yield from self._late(inner)
+        elif kind == service.RpcResult.CONSTRUCTOR_ID:
+            yield from self._rpc_result(message)
+        elif self._corrects_us(message.body):
+            notice = decode_service(message.body)
+            if isinstance(notice, service.BadMsgNotification | service.BadServerSalt):
+                yield from self._send_again(self.sent_in(notice.bad_msg_id), notice.error_code)
+        else:
+            yield MessageDropped(message.msg_id, "C8", "of a session that we have left")
 
     def _message(self, message: Message) -> Iterator[ClientEvent]:
         now = self.ids.now() if self.is_time_known else None
@@ -193,7 +217,7 @@ class ClientSession(Session):
             raise RemoteProtocolError(
                 "an even msg_id from the server", check="C9", got=message.msg_id, expected="1 or 3 modulo 4"
             )
-        if verdict in (Verdict.TOO_OLD_TIME, Verdict.TOO_NEW_TIME) and self._may_be_untimely(message.body):
+        if verdict in (Verdict.TOO_OLD_TIME, Verdict.TOO_NEW_TIME) and self._corrects_us(message.body):
             verdict = Verdict.OK
         if verdict is not Verdict.OK:
             yield self._drop(message, verdict)
@@ -208,7 +232,7 @@ class ClientSession(Session):
         self._acknowledge(message)
 
     @staticmethod
-    def _may_be_untimely(body: bytes) -> bool:
+    def _corrects_us(body: bytes) -> bool:
         """The messages that correct our clock and our salt come when these are wrong (C11)."""
         return constructor_id(body) in (
             service.BadServerSalt.CONSTRUCTOR_ID,
@@ -248,8 +272,9 @@ class ClientSession(Session):
 
     def _unpack(self, body: bytes) -> bytes:
         """Unpack a gzip_packed; what one payload holds shares one limit, however many of them there are."""
-        unpacked = unpack_gzip(body, self._may_unpack)
-        self._may_unpack -= len(unpacked)
+        unpacked, self._may_unpack = unpack_within(body, self._may_unpack)
+        if isinstance(unpacked, RemoteProtocolError):
+            raise unpacked
         return unpacked
 
     def _rpc_result(self, message: Message) -> Iterator[ClientEvent]:
@@ -280,7 +305,7 @@ class ClientSession(Session):
         if not isinstance(notice, service.BadMsgNotification | service.BadServerSalt):
             raise LocalProtocolError(f"not a notification: {notice}")
         msg_ids = self.sent_in(notice.bad_msg_id)
-        if notice.bad_msg_id not in self._sent:
+        if not self._was_sent(notice.bad_msg_id):
             # Only a notice about what we have sent may change anything (C14): others are forged or stale.
             yield MessageDropped(message.msg_id, "C15", f"about {notice.bad_msg_id}, which we have not sent")
             return
@@ -291,35 +316,36 @@ class ClientSession(Session):
             self.ids.synchronise(unix_time(message.msg_id))
             self.is_time_known = True
             if code == 17:
-                yield from self._begin_again(msg_ids)
+                self._begin_again()
         elif code in _SEQUENCE_CODES:
-            yield from self._begin_again(msg_ids)
+            self._begin_again()
         elif code != _WRONG_SALT:
             yield from self._fail(msg_ids, BadMessage(code))
             return
         yield from self._send_again(msg_ids, code)
 
-    def _begin_again(self, kept: tuple[int, ...]) -> Iterator[ClientEvent]:
+    def _was_sent(self, msg_id: int) -> bool:
+        known: tuple[Container[int], ...] = (self._sent, self._containers, self._pending, self._pings)
+        return any(msg_id in messages for messages in known)
+
+    def _begin_again(self) -> None:
         """Go on in a new session: the numbers of this one are of no more use.
 
-        Requests other than `kept` may have been executed, and their answers will not reach the new session.
+        Requests that are open in it stay open: their answers, or complaints about them, may be on the way.
         """
-        self._left_session = self.session_id
+        self._left_sessions.append(self.session_id)
         self.session_id = int.from_bytes(self._rng(8), "little", signed=True)
         self.ids.reset()
         self.sequence = SequenceNumbers()
         self.window = ReceivedWindow(self.side)
         self.acks = OwedAcks()
-        self._containers.clear()
-        self._sent.clear()
-        yield from self._fail(tuple(i for i in self._pending if i not in kept), BadMessage(20))
 
     def _new_session(self, message: Message) -> Iterator[ClientEvent]:
         created = decode_service(message.body)
         if not isinstance(created, service.NewSessionCreated):
             raise LocalProtocolError(f"not new_session_created: {created}")
         self.server_salt = created.server_salt
-        lost = tuple(msg_id for msg_id in self._pending if msg_id < created.first_msg_id)
+        lost = tuple(i for i in (*self._pending, *self._pings) if i < created.first_msg_id)
         yield SessionCreated(created.first_msg_id, created.unique_id)
         yield from self._send_again(lost, 20)
 

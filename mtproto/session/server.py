@@ -22,7 +22,7 @@ from mtproto.message import (
     constructor_id,
     pack_rpc_result,
     unpack_container,
-    unpack_gzip,
+    unpack_within,
 )
 from mtproto.message_id import Verdict
 from mtproto.salts import SaltTimetable
@@ -33,6 +33,8 @@ __all__ = ["MAX_KEPT_ANSWERS", "ServerSession"]
 
 MAX_UNPACKED_REQUEST = 1024 * 1024
 """The most bytes that the gzip_packed of one payload may unpack to: requests are small."""
+MAX_OPEN_REQUESTS = 100_000
+"""The most requests of one session that may wait for their answers."""
 MAX_KEPT_ANSWERS = 1024
 """The most answers kept for a client that doesn't acknowledge them; the oldest are given up first."""
 
@@ -60,15 +62,18 @@ class ServerSession(Session):
         clock: Callable[[], float],
         rng: Callable[[int], bytes],
         max_unpacked: int = MAX_UNPACKED_REQUEST,
+        max_open_requests: int = MAX_OPEN_REQUESTS,
     ) -> None:
         super().__init__(auth_key, Side.SERVER, session_id, clock=clock, rng=rng)
         self.id = SessionId(auth_key.key_id, session_id)
         self.unique_id = int.from_bytes(rng(8), "little", signed=True)
         self._salts = salts
         self._max_unpacked = self._may_unpack = max_unpacked
+        self._max_open_requests = max_open_requests
         self._is_new = True
         self._open: set[int] = set()
         self._answers: dict[int, bytes] = {}
+        self._queued: set[int] = set()
         self._answered_by: dict[int, int] = {}
         self._destroyed: list[int] = []
 
@@ -99,7 +104,7 @@ class ServerSession(Session):
         self._answers[msg_id] = body
         while len(self._answers) > MAX_KEPT_ANSWERS:
             del self._answers[next(iter(self._answers))]
-        self.queue(Outgoing(body, answer=True, request=msg_id))
+        self._queue_answer(msg_id)
 
     def notify(self, body: bytes) -> None:
         """Queue a message that answers nothing, such as an update; LocalProtocolError if it is too long."""
@@ -108,6 +113,7 @@ class ServerSession(Session):
 
     def was_numbered(self, outgoing: Outgoing, message: Message) -> None:
         if outgoing.request is not None:
+            self._queued.discard(outgoing.request)
             self._answered_by[message.msg_id] = outgoing.request
             while len(self._answered_by) > 2 * MAX_KEPT_ANSWERS:
                 del self._answered_by[next(iter(self._answered_by))]
@@ -162,7 +168,10 @@ class ServerSession(Session):
     def _answer_again(self, message: Message) -> None:
         """A request that came before: its answer once more if it has one, an acknowledgement if not (S7)."""
         if message.msg_id in self._answers:
-            self.queue(Outgoing(self._answers[message.msg_id], answer=True, request=message.msg_id))
+            self._queue_again(message.msg_id)
+        elif constructor_id(message.body) == service.MsgContainer.CONSTRUCTOR_ID:
+            for part in unpack_container(message.body, message.msg_id):
+                self._answer_again(part)
         elif message.seq_no & 1:
             self.acks.add(message.msg_id, self._clock())
 
@@ -201,17 +210,16 @@ class ServerSession(Session):
             self.acks.add(message.msg_id, self._clock())
         body = message.body
         if constructor_id(body) == service.GzipPacked.CONSTRUCTOR_ID:
-            try:
-                body = unpack_gzip(body, self._may_unpack)
-                self._may_unpack -= len(body)
-            except RemoteProtocolError as error:
-                self._open.add(message.msg_id)
+            unpacked, self._may_unpack = unpack_within(body, self._may_unpack)
+            if isinstance(unpacked, RemoteProtocolError):
+                self._accept(message.msg_id)
                 self.answer(message.msg_id, _INPUT_ERROR)
-                yield MessageDropped(message.msg_id, "C18", str(error))
+                yield MessageDropped(message.msg_id, "C18", str(unpacked))
                 return
+            body = unpacked
         handler = HANDLERS.get(constructor_id(body))
         if handler is None:
-            self._open.add(message.msg_id)
+            self._accept(message.msg_id)
             yield RequestReceived(self.id, message.msg_id, body)
             return
         try:
@@ -219,9 +227,30 @@ class ServerSession(Session):
         except RemoteProtocolError as error:
             if error.reply is not None:
                 raise
-            self._open.add(message.msg_id)
+            self._accept(message.msg_id)
             self.answer(message.msg_id, _INPUT_ERROR)
             yield MessageDropped(message.msg_id, error.check, str(error))
+
+    def _accept(self, msg_id: int) -> None:
+        """The request `msg_id` waits for its answer from now on; too many that do are a flood (C23)."""
+        if len(self._open) >= self._max_open_requests:
+            raise RemoteProtocolError(
+                "too many requests without an answer",
+                check="C23",
+                got=len(self._open),
+                expected=f"< {self._max_open_requests}",
+                reply=FLOOD,
+            )
+        self._open.add(msg_id)
+
+    def _queue_again(self, request: int) -> None:
+        """Queue an answer once more, unless it is waiting to be sent anyway."""
+        if request in self._answers and request not in self._queued:
+            self._queue_answer(request)
+
+    def _queue_answer(self, request: int) -> None:
+        self._queued.add(request)
+        self.queue(Outgoing(self._answers[request], answer=True, request=request))
 
     # Handlers, in the order of the table below
 
@@ -259,10 +288,11 @@ class ServerSession(Session):
         answer: tl.TLObject = service.RpcAnswerUnknown()
         if query.req_msg_id in self._open:
             answer = service.RpcAnswerDroppedRunning()
+            self._open.remove(query.req_msg_id)
         elif query.req_msg_id in self._answers:
             dropped = self._answers.pop(query.req_msg_id)
             answer = service.RpcAnswerDropped(msg_id=0, seq_no=0, bytes=len(dropped))
-        self._open.add(message.msg_id)
+        self._accept(message.msg_id)
         self.answer(message.msg_id, bytes(answer))
 
     def _states(self, message: Message, query: tl.TLObject) -> None:
@@ -278,9 +308,8 @@ class ServerSession(Session):
     def _resend(self, message: Message, query: tl.TLObject) -> None:
         if isinstance(query, service.MsgResendReq | service.MsgResendAnsReq):
             wanted = [self._answered_by.get(msg_id, msg_id) for msg_id in _check_count(query.msg_ids)]
-            for request in dict.fromkeys(wanted):
-                if request in self._answers:
-                    self.queue(Outgoing(self._answers[request], answer=True, request=request))
+            for request in wanted:
+                self._queue_again(request)
 
     def _ignored(self, message: Message, notice: tl.TLObject) -> None:
         """Nothing here depends on it."""

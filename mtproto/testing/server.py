@@ -36,6 +36,7 @@ logger = logging.getLogger("mtproto.testing")
 _READ_SIZE = 64 * 1024
 _IDLE_TIMEOUT = 600.0
 _CLOSING_TIME = 0.5
+_ENDING_TIME = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,11 @@ class LoopbackServer:
             peer.flush()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            done, _ = await asyncio.wait(self._tasks, timeout=_ENDING_TIME)
+            for task in done:
+                if not task.cancelled():
+                    task.exception()  # retrieved: what could go wrong has been logged
 
     def default_handlers(self) -> dict[type[tl.TLObject], Handler]:
         """The handlers in use where none are given: to be extended, or looked at."""

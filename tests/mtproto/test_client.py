@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import sys
 import time
@@ -508,6 +509,58 @@ def test_a_server_that_reads_nothing_does_not_keep_the_client_from_closing() -> 
             await asyncio.gather(*waiting, return_exceptions=True)
 
     run(scenario, deadline=6)
+
+
+def test_heavy_load_both_ways_at_once() -> None:
+    async def scenario() -> None:
+        answer = api.auth.SentCode(type=api.auth.SentCodeTypeSms(length=1), phone_code_hash="x" * 100_000)
+        request = api.account.SendVerifyPhoneCode(phone_number="1" * 100_000, settings=api.CodeSettings())
+        handlers: Handlers = {api.account.SendVerifyPhoneCode: lambda request: answer}
+        async with pair(handlers=handlers) as client:
+            for _ in range(2):
+                answers = await asyncio.gather(*(client.invoke(request, timeout=20) for _ in range(200)))
+                assert all(a == answer for a in answers)
+
+    run(scenario, deadline=40)
+
+
+def test_closing_twice_when_the_first_time_was_cut_short() -> None:
+    async def scenario() -> None:
+        async with serve(key=TEST_KEY) as server:
+            async with mtproto.connect(server.host, server.port, keys=[server.public_key]) as client:
+                (peer,) = server._peers
+                peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
+                waiting = [asyncio.create_task(client.invoke_raw(bytes(4_000_000))) for _ in range(6)]
+                await asyncio.sleep(0.1)
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.1):
+                        await client.close()
+                await client.close()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    run(scenario)
+
+
+def test_a_handler_that_will_not_be_cancelled_does_not_keep_the_server_from_closing() -> None:
+    async def scenario() -> None:
+        gate = asyncio.Event()
+
+        async def stubborn(request: api.help.GetConfig) -> api.Config:
+            while not gate.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await gate.wait()
+            raise RpcError(400, "LATE")
+
+        async with serve({api.help.GetConfig: stubborn}, key=TEST_KEY) as server:
+            client = await mtproto.connect(server.host, server.port, keys=[server.public_key])
+            waiting = asyncio.create_task(client.invoke(api.help.GetConfig()))
+            await client.ping()
+        await client.close()
+        await asyncio.gather(waiting, return_exceptions=True)
+        gate.set()
+        await asyncio.sleep(0)
+
+    run(scenario)
 
 
 def test_who_is_cancelled_while_closing_is_cancelled() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mtproto import api, service
 from mtproto.connection import MAX_BODY, ClientConnection, ServerConnection, ServerState
 from mtproto.crypto.auth_key import AuthKey
-from mtproto.envelope import PlainMessage, encode_plain
+from mtproto.envelope import Envelope, PlainMessage, encode_plain
 from mtproto.errors import HandshakeFailed, LocalProtocolError, RemoteProtocolError, RpcError
 from mtproto.events import (
     KeyAgreed,
@@ -24,6 +24,7 @@ from mtproto.events import (
     TransportErrorReceived,
 )
 from mtproto.message import Message, pack_container, pack_gzip, pack_rpc_result
+from mtproto.session import ServerSession
 from mtproto.session.base import Outgoing
 from mtproto.session.client import MAX_RESENDS, BadMessage
 from mtproto.side import Side
@@ -144,6 +145,22 @@ def test_a_hundred_pending_requests_survive_a_change_of_salt() -> None:
     assert sorted(e.request_id for e in pair.answers()[1:]) == numbers
 
 
+def test_twelve_thousand_requests_survive_a_change_of_salt() -> None:
+    pair = agreed_pair()
+    exchange(pair)
+    pair.client.session.server_salt ^= 1
+    numbers = [pair.client.send_request(bytes(api.help.GetConfig())) for _ in range(9_000)]
+    numbers += [pair.client.send_request(bytes(api.help.GetConfig())) for _ in range(3_000)]
+    done = 1
+    for _ in range(200):
+        pair.deliver_to_server(pair.client.data_to_send())
+        for request in pair.requests()[done:]:
+            pair.answer(request, ANSWER)
+        done = len(pair.requests())
+        pair.deliver_to_client(pair.server.data_to_send())
+    assert sorted(e.request_id for e in pair.answers()[1:]) == numbers
+
+
 def test_a_storm_of_wrong_salts_ends() -> None:
     pair = agreed_pair()
     number = pair.client.send_request(REQUEST)
@@ -251,6 +268,20 @@ def test_many_small_bombs_share_one_limit() -> None:
     assert [str(f.error) for f in failures(pair)] == ["400 INPUT_FETCH_ERROR"] * 4
 
 
+def test_a_thousand_bombs_cost_no_more_than_one() -> None:
+    pair = agreed_pair()
+    bomb = pack_gzip(bytes(1024 * 1024 + 4))
+    session = pair.client.session
+    inner = [Message(session.ids.next(), session.sequence.next(True), bomb) for _ in range(1000)]
+    outer = Message(session.ids.next(), session.sequence.next(False), pack_container(inner))
+    data = framing("intermediate", Side.CLIENT).encode(session._seal(outer))
+    pair.deliver_to_server(pair.client.data_to_send())
+    started = time.process_time()
+    pair.deliver_to_server(data)
+    assert time.process_time() - started < 0.5
+    assert [e.check for e in dropped(pair, Side.SERVER)] == ["C18"] * 1000
+
+
 @pytest.mark.parametrize(
     "message", [service.MsgsAck, service.MsgsStateReq, service.MsgResendReq], ids=lambda cls: cls.TL_NAME
 )
@@ -276,6 +307,67 @@ def test_an_answer_asked_for_many_times_in_one_message_comes_once() -> None:
     pair.client.session.queue(Outgoing(bytes(service.MsgResendReq(msg_ids=[answer_id] * 1000))))
     pair.run()
     assert len(b"".join(pair.to_client)) - sent < 1000
+    sent = len(b"".join(pair.to_client))
+    for _ in range(50):
+        pair.client.session.queue(Outgoing(bytes(service.MsgResendReq(msg_ids=[answer_id]))))
+    pair.run()
+    assert len(b"".join(pair.to_client)) - sent < 1000
+
+
+def test_too_many_open_requests_are_a_flood() -> None:
+    pair = agreed_pair()
+    key = AuthKey(seeded(7)(256))
+    salts = pair.state.salts[key.key_id]
+    session = ServerSession(key, 5, salts=salts, clock=pair.clock, rng=seeded(1), max_open_requests=2)
+    now = int(pair.clock() * SECOND)
+    events = [
+        *session.receive(Envelope(1234567, 5, now + 4, 1, REQUEST)),
+        *session.receive(Envelope(1234567, 5, now + 8, 3, REQUEST)),
+    ]
+    assert len(events) == 2
+    with pytest.raises(RemoteProtocolError) as caught:
+        list(session.receive(Envelope(1234567, 5, now + 12, 5, REQUEST)))
+    assert (caught.value.check, caught.value.reply) == ("C23", -429)
+    session.answer(now + 4, ANSWER)
+    assert list(session.receive(Envelope(1234567, 5, now + 16, 7, REQUEST)))
+
+
+def test_a_repeated_container_gets_its_answers_again() -> None:
+    pair = agreed_pair()
+    pair.client.send_request(REQUEST)
+    pair.client.send_request(REQUEST)
+    data = pair.client.data_to_send()
+    pair.deliver_to_server(data)
+    for request in pair.requests():
+        pair.answer(request, ANSWER)
+    assert pair.server.data_to_send()  # lost on the way
+    pair.deliver_to_server(data.removeprefix(framing("intermediate", Side.CLIENT).prefix))
+    pair.run()
+    assert len(pair.requests()) == 2
+    assert len(pair.answers()) == 2
+
+
+def test_an_answer_that_was_dropped_is_not_given() -> None:
+    pair = agreed_pair()
+    number = pair.client.send_request(REQUEST)
+    pair.run()
+    (request,) = pair.requests()
+    pair.client.send_request(bytes(service.RpcDropAnswer(req_msg_id=request.msg_id)))
+    pair.run()
+    assert [e.body for e in pair.answers()] == [bytes(service.RpcAnswerDroppedRunning())]
+    with pytest.raises(LocalProtocolError):
+        pair.answer(request, ANSWER)
+    assert pair.client.session.open_requests == (number,)
+
+
+def test_a_request_that_is_forgotten_before_it_is_sent_is_not_sent() -> None:
+    pair = agreed_pair()
+    number = pair.client.send_request(REQUEST)
+    pair.client.session.forget(number)
+    kept = pair.client.send_request(REQUEST)
+    pair.run()
+    assert len(pair.requests()) == 1
+    assert pair.client.session.open_requests == (kept,)
 
 
 def test_an_answer_that_is_too_long_is_refused_where_it_is_given() -> None:
@@ -409,6 +501,39 @@ def test_a_wrong_clock_is_corrected_by_the_servers_notice(skew: float) -> None:
     assert [e.request_id for e in pair.answers()] == [number]
     assert len(pair.requests()) == 1
     assert abs(pair.client.session.ids.now() - pair.clock()) < 1
+
+
+def test_two_requests_under_a_clock_that_is_ahead_are_both_answered() -> None:
+    pair = agreed_pair(skew=3600.0, known_time=False)
+    for _ in range(2):
+        pair.client.send_request(REQUEST)
+        pair.deliver_to_server(pair.client.data_to_send())
+    pair.run()
+    for request in pair.requests():
+        pair.answer(request, ANSWER)
+    pair.run()
+    assert len(pair.requests()) == len(pair.answers()) == 2
+    assert not failures(pair)
+
+
+def test_an_answer_in_the_session_that_was_left_still_counts() -> None:
+    pair = agreed_pair()
+    exchange(pair)
+    first, second = pair.client.send_request(REQUEST), pair.client.send_request(REQUEST)
+    pair.run()
+    requests = pair.requests()[1:]
+    session = pair.client.session
+    left = session.session_id
+    now = int(pair.clock() * SECOND) + 8 * 10**6
+    notice = service.BadMsgNotification(bad_msg_id=requests[1].msg_id, bad_msg_seqno=1, error_code=32)
+    pair.deliver_to_client(pair.forged(bytes(notice), msg_id=now + 1))
+    assert session.session_id != left
+    result = pack_rpc_result(requests[0].msg_id, ANSWER)
+    pair.deliver_to_client(pair.forged(result, msg_id=now + 5, seq_no=1, session_id=left))
+    assert [e.request_id for e in pair.answers()[1:]] == [first]
+    assert session.open_requests == (second,)
+    pair.deliver_to_client(pair.forged(bytes.fromhex("11223344"), msg_id=now + 9, session_id=left))
+    assert [e.check for e in dropped(pair, Side.CLIENT)] == ["C8"]
 
 
 def test_a_clock_that_the_key_exchange_has_corrected_needs_no_notice() -> None:

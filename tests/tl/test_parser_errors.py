@@ -194,3 +194,9 @@ def test_any_damage_parses_or_is_explained(data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(line)))
     end = data.draw(st.integers(start, min(len(line), start + 8)))
     parses_or_explains(line[:start] + data.draw(st.sampled_from(FRAGMENTS)) + line[end:])
+
+
+def test_an_id_that_was_forgotten() -> None:
+    with pytest.raises(SchemaError, match="got '#' without an id, expected 1 to 8 hex digits") as caught:
+        parse("baz# = Baz;")
+    assert (caught.value.line, caught.value.column) == (1, 4)

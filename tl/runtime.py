@@ -32,7 +32,7 @@ from tl.fast import (
 )
 from tl.fields import Table
 from tl.registry import Registry
-from tl.wire import BOOL_FALSE, BOOL_TRUE, DEFAULT_LIMITS, VECTOR_ID, Limits
+from tl.wire import BOOL_FALSE, BOOL_TRUE, DEFAULT_LIMITS, Limits
 
 __all__ = [
     "BOOL_FALSE",
@@ -41,7 +41,6 @@ __all__ = [
     "HEAD",
     "MISSING",
     "TAIL",
-    "VECTOR_ID",
     "Decode",
     "FastReader",
     "FastWriter",

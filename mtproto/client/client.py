@@ -62,7 +62,7 @@ _NO_RPC = (
 class Client:
     """A connected client; made by `connect`.
 
-    `updates` are the server's messages that answer nothing; the last 1000 are kept for `messages`.
+    Of the server's messages that answer nothing (updates) the last 1000 are kept for `messages`.
     """
 
     def __init__(

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from mtproto.errors import RemoteProtocolError
 from mtproto.transport import Event as FramingEvent
+from mtproto.transport import Framing, ServerFraming
 
 __all__ = ["Connection"]
 
@@ -17,7 +18,10 @@ EventT = TypeVar("EventT")
 class Connection(ABC, Generic[EventT]):
     """What both sides share: the closed state, the contract about damage, and the bytes to send."""
 
-    def __init__(self, clock: Callable[[], float], rng: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, framing: Framing | ServerFraming, clock: Callable[[], float], rng: Callable[[int], bytes]
+    ) -> None:
+        self._framing = framing
         self._clock = clock
         self._rng = rng
         self._out = bytearray()
@@ -42,10 +46,11 @@ class Connection(ABC, Generic[EventT]):
             return []
         events: list[EventT] = []
         try:
-            for frame in self._frames(data):
+            for frame in self._framing.receive_data(data):
                 for event in self._frame(frame):
                     events.append(event)  # noqa: PERF402 - one by one: what came before an error is kept
-            self._check_framing()
+            if self._framing.failure is not None:
+                raise self._framing.failure
         except RemoteProtocolError as error:
             self._fail(error)
             if not events:
@@ -56,7 +61,7 @@ class Connection(ABC, Generic[EventT]):
         """The peer has closed its end; raise RemoteProtocolError if that is in the middle of a frame."""
         self._end()
         try:
-            self._end_of_frames()
+            self._framing.eof()
         except RemoteProtocolError as error:
             self._fail(error)
             raise
@@ -70,6 +75,15 @@ class Connection(ABC, Generic[EventT]):
     def abandon(self) -> None:
         """The transport broke: nothing more can be sent here, and what is queued waits for another connection."""
         self._end()
+
+    @abstractmethod
+    def next_timer(self) -> float | None:
+        """The unix time at which `handle_timer` should be called, or None."""
+
+    def handle_timer(self) -> None:
+        """Queue what is due by now; it is then in `data_to_send`."""
+        if not self._closed:
+            self._flush()
 
     def data_to_send(self) -> bytes:
         """All bytes that are to be sent now, once; b"" if there are none."""
@@ -89,15 +103,6 @@ class Connection(ABC, Generic[EventT]):
 
     def _write_code(self, code: int) -> None:
         """Only servers answer damage."""
-
-    @abstractmethod
-    def _frames(self, data: bytes) -> list[FramingEvent]: ...
-
-    @abstractmethod
-    def _check_framing(self) -> None: ...
-
-    @abstractmethod
-    def _end_of_frames(self) -> None: ...
 
     @abstractmethod
     def _frame(self, event: FramingEvent) -> Iterator[EventT]: ...

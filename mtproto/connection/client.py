@@ -46,9 +46,9 @@ class ClientConnection(Connection[ClientEvent]):
         clock: Callable[[], float] = time.time,
         rng: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        super().__init__(clock, rng)
-        self._framing = framing(transport, Side.CLIENT)
-        self._out += self._framing.prefix
+        wire = framing(transport, Side.CLIENT)
+        super().__init__(wire, clock, rng)
+        self._out += wire.prefix
         self._session: ClientSession | None = None
         self._handshake: ClientHandshake | None = None
         self._plain_ids = MessageIdGenerator(Side.CLIENT, clock)
@@ -89,13 +89,7 @@ class ClientConnection(Connection[ClientEvent]):
         return self.session.send(body)
 
     def next_timer(self) -> float | None:
-        """The unix time at which `handle_timer` should be called, or None."""
         return self._session.next_timer() if self._session and not self._closed else None
-
-    def handle_timer(self) -> None:
-        """Queue what is due by now; it is then in `data_to_send`."""
-        if not self._closed:
-            self._flush()
 
     def _begin_session(self, auth_key: AuthKey, server_salt: int, time_offset: float | None) -> None:
         self._session = ClientSession(
@@ -110,16 +104,6 @@ class ClientConnection(Connection[ClientEvent]):
     def _send_plain(self, body: bytes) -> None:
         message = PlainMessage(self._plain_ids.next(), body)
         self._out += self._framing.encode(encode_plain(message))
-
-    def _frames(self, data: bytes) -> list[FramingEvent]:
-        return self._framing.receive_data(data)
-
-    def _check_framing(self) -> None:
-        if self._framing.failure is not None:
-            raise self._framing.failure
-
-    def _end_of_frames(self) -> None:
-        self._framing.eof()
 
     def _frame(self, event: FramingEvent) -> Iterator[ClientEvent]:
         match event:

@@ -35,10 +35,10 @@ class ServerConnection(Connection[ServerEvent]):
     """
 
     def __init__(self, keys: Sequence[PrivateKey], state: ServerState) -> None:
-        super().__init__(state.clock, state.rng)
+        self._detection = ServerFraming()
+        super().__init__(self._detection, state.clock, state.rng)
         self.state = state
         self.sessions: dict[SessionId, ServerSession] = {}
-        self._framing = ServerFraming()
         self._ciphers: dict[bytes, Cipher] = {}
         self._plain_ids = MessageIdGenerator(Side.SERVER, state.clock)
         self._handshake = ServerHandshake(
@@ -52,24 +52,8 @@ class ServerConnection(Connection[ServerEvent]):
         self.state.sessions[session].answer(msg_id, result)
 
     def next_timer(self) -> float | None:
-        """The unix time at which `handle_timer` should be called, or None."""
         timers = [t for s in self.sessions.values() if (t := s.next_timer()) is not None]
         return min(timers) if timers and not self._closed else None
-
-    def handle_timer(self) -> None:
-        """Queue what is due by now; it is then in `data_to_send`."""
-        if not self._closed:
-            self._flush()
-
-    def _frames(self, data: bytes) -> list[FramingEvent]:
-        return self._framing.receive_data(data)
-
-    def _check_framing(self) -> None:
-        if self._framing.failure is not None:
-            raise self._framing.failure
-
-    def _end_of_frames(self) -> None:
-        self._framing.eof()
 
     def _frame(self, event: FramingEvent) -> Iterator[ServerEvent]:
         if not isinstance(event, Frame):
@@ -112,7 +96,7 @@ class ServerConnection(Connection[ServerEvent]):
         self.sessions.clear()
 
     def _write_code(self, code: int) -> None:
-        if self._framing.framing is not None:
+        if self._detection.framing is not None:
             self._out += self._framing.encode_code(code)
 
     def _flush(self) -> None:

@@ -61,6 +61,11 @@ _CLOCK_CODES = (16, 17)
 _SEQUENCE_CODES = (32, 33)
 _WRONG_SALT = 48
 _OPEN_PINGS = 100
+_UNTIMELY = (Verdict.TOO_OLD_TIME, Verdict.TOO_NEW_TIME)
+
+
+def _is_container(body: bytes) -> bool:
+    return constructor_id(body) == service.MsgContainer.CONSTRUCTOR_ID
 
 
 class BadMessage(MTProtoError):
@@ -197,11 +202,10 @@ class ClientSession(Session):
 
     def _late(self, message: Message) -> Iterator[ClientEvent]:
         """A message of a session that we have left: only what it says of open requests still counts."""
-        kind = constructor_id(message.body)
-        if kind == service.MsgContainer.CONSTRUCTOR_ID:
+        if _is_container(message.body):
             for inner in unpack_container(message.body, message.msg_id):
                 yield from self._late(inner)
-        elif kind == service.RpcResult.CONSTRUCTOR_ID:
+        elif constructor_id(message.body) == service.RpcResult.CONSTRUCTOR_ID:
             yield from self._rpc_result(message)
         elif self._corrects_us(message.body):
             notice = decode_service(message.body)
@@ -217,8 +221,8 @@ class ClientSession(Session):
             raise RemoteProtocolError(
                 "an even msg_id from the server", check="C9", got=message.msg_id, expected="1 or 3 modulo 4"
             )
-        if verdict in (Verdict.TOO_OLD_TIME, Verdict.TOO_NEW_TIME) and self._corrects_us(message.body):
-            verdict = Verdict.OK
+        if verdict in _UNTIMELY and (self._corrects_us(message.body) or _is_container(message.body)):
+            verdict = Verdict.OK  # of a container each message is judged by itself
         if verdict is not Verdict.OK:
             yield self._drop(message, verdict)
             return

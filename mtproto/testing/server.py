@@ -210,10 +210,8 @@ class LoopbackServer:
     def _call(self, peer: _Peer, event: RequestReceived, request: tl.TLObject, handler: Handler) -> None:
         try:
             result = handler(request)
-        except (
-            Exception,
-            asyncio.CancelledError,
-        ) as error:  # a handler's mistake must not end the connection
+        except (Exception, asyncio.CancelledError) as error:
+            # A handler's mistake must not end the connection.
             self._answer(peer, event, request.TL_NAME, self._failed(request, error))
             return
         if inspect.isawaitable(result):

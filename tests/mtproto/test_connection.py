@@ -486,6 +486,28 @@ def test_an_untimely_message_is_ignored(age: int) -> None:
     assert not any(isinstance(e, MessageReceived) for e in pair.client_events)
 
 
+@pytest.mark.parametrize(("jump", "packed"), [(3600.0, False), (3600.0, True), (-3600.0, True)])
+def test_a_clock_that_jumps_while_running_is_corrected(jump: float, packed: bool) -> None:
+    pair = agreed_pair()
+    exchange(pair)
+    pair.skew = jump
+    number = pair.client.send_request(REQUEST)
+    if packed:
+        data = pair.client.data_to_send()
+        (wrong,) = (i for i in pair.client.session._pending)
+        code = 17 if jump > 0 else 16
+        now = int(pair.clock() * SECOND) + 8 * 10**6
+        notice = service.BadMsgNotification(bad_msg_id=wrong, bad_msg_seqno=3, error_code=code)
+        inner = [Message(now + 1, 0, bytes(notice)), Message(now + 3, 1, bytes.fromhex("11223344"))]
+        assert data
+        pair.deliver_to_client(pair.forged(pack_container(inner), msg_id=now + 7))
+    pair.run()
+    pair.answer(pair.requests()[-1], ANSWER)
+    pair.run()
+    assert [e.request_id for e in pair.answers()[1:]] == [number]
+    assert abs(pair.client.session.ids.now() - pair.clock()) < 1
+
+
 def test_the_age_is_not_checked_while_the_time_is_unknown() -> None:
     pair = agreed_pair(known_time=False)
     pair.deliver_to_client(

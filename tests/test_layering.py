@@ -15,10 +15,12 @@ ROOT = Path(__file__).parent.parent
 
 # Each row may import from the rows above it, and from within itself.
 TL_ROWS = [
-    {"tl.errors"},
-    {"tl.ast", "tl.lexer", "tl.wire", "tl.fast"},
+    {"tl.errors", "tl.limits"},
+    {"tl.fast"},
+    {"tl.ast", "tl.lexer", "tl.wire"},
     {"tl.parser", "tl.names", "tl.primitives", "tl.objects"},
     {"tl.fields", "tl.schema"},
+    {"tl.reference"},
     {"tl.registry", "tl.straight"},
     {"tl.codec", "tl.codegen"},
     {"tl.runtime", "tl.package"},

@@ -23,11 +23,12 @@ from tl.errors import (
     UnexpectedConstructor,
     UnexpectedEnd,
 )
+from tl.limits import Budget, Limits
 from tl.runtime import TLFunction, TLObject
 from tl.schema import Schema
-from tl.wire import Limits
 
 __all__ = [
+    "Budget",
     "DecodeError",
     "EncodeError",
     "InvalidCount",

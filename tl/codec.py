@@ -1,96 +1,119 @@
 """The one seam through which everything is encoded and decoded.
 
 Two codecs stand behind it: the straight-line code that was generated for each class, which only ever says
-"here is the result" or gives up, and the reference codec (`tl.wire`), which decides everything else and
+"here is the result" or gives up, and the reference codec (`tl.reference`), which decides everything else and
 explains it.  A compiled codec would be a third; nothing outside this module would know.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from tl.errors import DecodeError, EncodeError
+from tl.fast import Level, Unfit
+from tl.limits import DEFAULT_LIMITS, Budget
 
-from tl.errors import DecodeError, EncodeError, LimitExceeded, TrailingBytes
-from tl.objects import MAX_ENCODE_DEPTH, AnyObject
-from tl.wire import DEFAULT_LIMITS, Limits, Reader, WireType, Writer, type_name
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from tl.limits import Limits
     from tl.registry import Registry
     from tl.runtime import Decode, R, TLFunction, TLObject
 
-__all__ = [
-    "decode",
-    "decode_prefix",
-    "decode_result",
-    "decoder",
-    "encode",
-    "encode_result",
-    "reference_decode",
-    "reference_encode",
-]
+__all__ = ["decode", "decode_prefix", "decode_result", "decoder", "encode", "encode_again", "encode_result"]
+
+_SMALLEST = 4
+"""What an object that counts, or an element that is read by straight-line code, takes at least, in bytes."""
+_UNCOUNTED = _SMALLEST * min(DEFAULT_LIMITS.objects, DEFAULT_LIMITS.elements)
+"""Data up to this size can't hold more than the default limits allow, so nothing has to be counted."""
+_MOST_WRAPPERS = 128
+
+
+def _reference() -> Any:
+    from tl import reference
+
+    return reference
 
 
 def encode(value: TLObject) -> bytes:
     """The boxed encoding of an object; raise EncodeError, naming the field, where a value does not fit."""
     if not hasattr(type(value), "SCHEMA"):
-        raise EncodeError(f"got {type_name(value)}, expected a TL object")
+        raise EncodeError(f"got {type(value).__name__}, expected a TL object")
     return bytes(value)
 
 
-def reference_encode(value: TLObject) -> bytes:
-    """`encode` by the reference codec alone."""
-    try:
-        return AnyObject("Object", value.SCHEMA).write(value, Writer(MAX_ENCODE_DEPTH))
-    except RecursionError:
-        raise EncodeError("objects are nested deeper than the interpreter allows") from None
+def encode_again(value: TLObject) -> bytes:
+    """What straight-line code gave up on: encoded after all, or explained."""
+    encoded: bytes = _reference().reference_encode(value)
+    return encoded
 
 
 def decoder(schema: Registry) -> Decode:
     """The `decode` of one schema, as its package exports it."""
     readers = schema.fast_readers
-
     default_depth = DEFAULT_LIMITS.depth
+    uncounted = _UNCOUNTED
 
     def decode(
         data: bytes | bytearray | memoryview,
         as_type: object = None,
         canonical: bool = True,
-        limits: Limits | None = None,
+        strict_flags: bool = False,
+        limits: Limits | Budget | None = None,
     ) -> Any:
         """The value that `data` is the whole boxed encoding of.
 
         `as_type` says what it has to be: a class, a union such as ``auth.TypeSentCode``, the text of a TL
         type such as ``"Vector<User>"``, or None for any combinator of this schema.  ``canonical=False`` lets
-        long length forms and non-zero padding through.  Raise `tl.DecodeError`, with offset and path, where
-        it is not one; SchemaError for an `as_type` whose text names no type of this schema, TypeError for
-        one that is no type at all.
+        long length forms and non-zero padding through, ``strict_flags=True`` refuses flag bits that no field
+        of this layer uses; `limits` are `tl.Limits`, or the `tl.Budget` of a decode that this one is part
+        of.  Raise `tl.DecodeError`, with offset and path, where it is not one; SchemaError for an `as_type`
+        whose text names no type of this schema, TypeError for one that is no type at all.
         """
-        try:
-            if type(data) is bytes:
-                value, position = readers[as_type][data[:4]](
-                    data, 4, default_depth if limits is None else limits.depth
-                )
-                if position == len(data):
-                    return value
-        except Exception:  # noqa: S110 - whatever it was, the reference codec says it better
-            pass
-        return _decode_again(schema, data, as_type, canonical, limits or DEFAULT_LIMITS)
+        if type(data) is bytes and limits is None and not strict_flags:
+            size = len(data)
+            if size <= uncounted:
+                try:
+                    value, position = readers[as_type][data[:4]](data, 4, default_depth)
+                    if position == size:
+                        return value
+                except Exception:  # noqa: S110 - whatever it was, the reference codec says it better
+                    pass
+        return _decode_again(schema, data, as_type, canonical, strict_flags, limits or DEFAULT_LIMITS)
 
     return decode
 
 
 def _decode_again(
-    schema: Registry, data: bytes | bytearray | memoryview, as_type: object, canonical: bool, limits: Limits
+    schema: Registry,
+    data: bytes | bytearray | memoryview,
+    as_type: object,
+    canonical: bool,
+    strict_flags: bool,
+    limits: Limits | Budget,
 ) -> Any:
     """What the quick way did not settle: types asked for the first time, other buffers, bad bytes."""
     if type(data) is not bytes:
         data = bytes(memoryview(data))  # `bytes` alone would make zeros of a number
-    try:
-        value, position = schema.requested_readers(as_type)[data[:4]](data, 4, limits.depth)
-        if position == len(data):
-            return value
-    except Exception:  # noqa: S110 - as above
-        pass
-    return reference_decode(schema, data, as_type, canonical=canonical, limits=limits)
+    if not strict_flags and not isinstance(limits, Budget) and len(data) <= limits.string_bytes:
+        try:
+            return _read_quickly(schema, data, as_type, limits)
+        except Exception:  # noqa: S110 - as above
+            pass
+    return _reference().reference_decode(
+        schema, data, as_type, canonical=canonical, strict_flags=strict_flags, limits=limits
+    )
+
+
+def _read_quickly(schema: Registry, data: bytes, as_type: object, limits: Limits) -> Any:
+    """What straight-line code makes of `data`; raise whatever it raises."""
+    most = len(data) // _SMALLEST
+    depth: Any = limits.depth
+    if most > limits.objects or most > limits.elements:
+        depth = Level.at(limits.depth, limits.budget())
+    value, position = schema.requested_readers(as_type)[data[:4]](data, 4, depth)
+    if position != len(data):
+        raise Unfit
+    return value
 
 
 def decode(
@@ -99,58 +122,47 @@ def decode(
     as_type: object = None,
     *,
     canonical: bool = True,
-    limits: Limits = DEFAULT_LIMITS,
+    strict_flags: bool = False,
+    limits: Limits | Budget = DEFAULT_LIMITS,
 ) -> Any:
     """The value that `data` is the whole boxed encoding of.
 
     `as_type` says what it has to be: a class, a union of classes (``api.auth.TypeSentCode``), the text of a
     TL type (``"Vector<User>"``), or None for any combinator of `schema`.  With ``canonical=False`` long
-    length forms and non-zero padding are let through.  Raise DecodeError, with offset and path, where it is
-    not one; SchemaError for an `as_type` whose text names no type of `schema`, TypeError for one that is no
-    type at all.
+    length forms and non-zero padding are let through; with ``strict_flags=True`` flag bits that no field of
+    the schema uses are refused, which are otherwise kept in the object.  `limits` are `Limits`, or the
+    `Budget` of a decode that this one is part of.  Raise DecodeError, with offset and path, where it is not
+    one; SchemaError for an `as_type` whose text names no type of `schema`, TypeError for one that is no type
+    at all.
     """
-    return _decode_again(schema, data, as_type, canonical, limits)
-
-
-def reference_decode(
-    schema: Registry,
-    data: bytes,
-    as_type: object = None,
-    *,
-    canonical: bool = True,
-    limits: Limits = DEFAULT_LIMITS,
-) -> Any:
-    """`decode` by the reference codec alone."""
-    reader = Reader(data, canonical=canonical, limits=limits)
-    value = _read(schema.wire_type(as_type), reader)
-    if reader.left:
-        raise TrailingBytes(
-            f"{reader.left} bytes are left over", offset=reader.pos, got=reader.left, expected=0
-        )
-    return value
+    return _decode_again(schema, data, as_type, canonical, strict_flags, limits)
 
 
 def decode_prefix(
-    schema: Registry, data: bytes, as_type: object = None, *, limits: Limits = DEFAULT_LIMITS
+    schema: Registry,
+    data: bytes | bytearray | memoryview,
+    as_type: object = None,
+    *,
+    canonical: bool = True,
+    strict_flags: bool = False,
+    limits: Limits | Budget = DEFAULT_LIMITS,
 ) -> tuple[Any, int]:
-    """The value at the start of `data`, and how many bytes it takes; what follows is the caller's."""
-    reader = Reader(data, limits=limits)
-    return _read(schema.wire_type(as_type), reader), reader.pos
+    """The value at the start of `data`, and how many bytes it takes; what follows is the caller's.
 
-
-def _read(kind: WireType, reader: Reader) -> Any:
-    try:
-        return kind.read(reader)
-    except RecursionError:
-        raise LimitExceeded(
-            "objects are nested deeper than the interpreter allows", offset=reader.pos, path=str(reader)
-        ) from None
+    Otherwise as `decode`.
+    """
+    if type(data) is not bytes:
+        data = bytes(memoryview(data))
+    found: tuple[Any, int] = _reference().reference_decode_prefix(
+        schema, data, as_type, canonical=canonical, strict_flags=strict_flags, limits=limits
+    )
+    return found
 
 
 def _answered_function(request: Any) -> Any | None:
     """The request whose result type counts, that inside invokeWithLayer and its like; None if it is open."""
     function = request
-    for _ in range(MAX_ENCODE_DEPTH):
+    for _ in range(_MOST_WRAPPERS):
         if getattr(function, "RESULT", "!X") != "!X":
             return function
         inner = [getattr(function, f.name) for f in type(function).FIELDS if f.type.name.startswith("!")]
@@ -165,11 +177,8 @@ def encode_result(request: TLFunction[Any], value: object) -> bytes:
     function = _answered_function(request)
     if function is None:
         raise EncodeError(f"the result type of {request.TL_NAME} is open")
-    kind: WireType = function.SCHEMA.wire_type(function.RESULT)
-    try:
-        return kind.write(value, Writer(MAX_ENCODE_DEPTH))
-    except RecursionError:
-        raise EncodeError("objects are nested deeper than the interpreter allows") from None
+    encoded: bytes = _reference().reference_encode_as(function.SCHEMA, value, function.RESULT)
+    return encoded
 
 
 def decode_result(
@@ -177,11 +186,12 @@ def decode_result(
     data: bytes | bytearray | memoryview,
     *,
     canonical: bool = True,
-    limits: Limits = DEFAULT_LIMITS,
+    strict_flags: bool = False,
+    limits: Limits | Budget = DEFAULT_LIMITS,
 ) -> R:
     """The answer to `request` that `data` encodes; raise DecodeError where it is not of its result type."""
     function = _answered_function(request)
     if function is None:
         raise DecodeError(f"the result type of {request.TL_NAME} is open", offset=0)
-    result: R = decode(function.SCHEMA, data, function.RESULT, canonical=canonical, limits=limits)
+    result: R = _decode_again(function.SCHEMA, data, function.RESULT, canonical, strict_flags, limits)
     return result

@@ -8,18 +8,32 @@ need not be noticed at once: positions only grow, and at the end they have to me
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from struct import Struct
 from struct import pack as _pack
 from struct import unpack_from as _unpack_from
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from tl.limits import Budget
+
+    FastReader = Callable[[bytes, int, Any], tuple[Any, int]]
+    """``(data, position, depth) -> (value, new position)``, behind the constructor id.
+
+    `depth` is how many levels of objects may still come: an int, or a `Level` where it all has to be counted.
+    """
+    FastWriter = Callable[[Any], bytes]
 
 __all__ = [
+    "BOOL_FALSE",
+    "BOOL_TRUE",
     "HEAD",
     "NUMBER_CODES",
     "TAIL",
-    "FastReader",
-    "FastWriter",
+    "VECTOR_ID",
+    "Level",
     "Unfit",
     "long_bytes",
     "new",
@@ -35,13 +49,52 @@ __all__ = [
     "write_string_vector",
 ]
 
-FastReader = Callable[[bytes, int, int], tuple[Any, int]]
-"""``(data, position, depth) -> (value, new position)``, behind the constructor id."""
-FastWriter = Callable[[Any], bytes]
+BOOL_TRUE = b"\xb5\x75\x72\x99"
+BOOL_FALSE = b"\x37\x97\x79\xbc"
+VECTOR_ID = b"\x15\xc4\xb5\x1c"
 
 
 class Unfit(Exception):
     """A straight-line codec gives up: let the reference codec say why."""
+
+
+class Level:
+    """A depth that counts: straight-line code takes 1 from it for each object that can hold others."""
+
+    __slots__ = ("_budget", "_left")
+
+    def __init__(self, left: int, budget: Budget) -> None:
+        self._left = left
+        self._budget = budget
+
+    @classmethod
+    def at(cls, left: int, budget: Budget) -> Level:
+        """The depth with so many levels left."""
+        return Level(left, budget) if left else _LastLevel(0, budget)
+
+    def __sub__(self, one: int) -> Level:
+        budget = self._budget
+        if not budget.objects:
+            raise Unfit
+        budget.objects -= 1
+        left = self._left - one
+        return Level(left, budget) if left else _LastLevel(0, budget)
+
+    def elements(self, count: int) -> None:
+        """Count the elements of a vector."""
+        budget = self._budget
+        if count > budget.elements:
+            raise Unfit
+        budget.elements -= count
+
+
+class _LastLevel(Level):
+    """No level is left, which straight-line code asks by truth alone, as of an int."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return False
 
 
 # Straight-line writing
@@ -127,27 +180,31 @@ def read_long(data: bytes, pos: int) -> tuple[bytes, int]:
     return data[start:end], after
 
 
-def read_numbers(data: bytes, pos: int, code: str) -> tuple[list[Any], int]:
+def read_numbers(data: bytes, pos: int, code: str, depth: Any) -> tuple[list[Any], int]:
     """The elements of a boxed vector of numbers."""
     constructor_id, count = _unpack_two(data, pos)
     size = count * _NUMBER_SIZES[code]
     if constructor_id != VECTOR_NUMBER or size > len(data) - pos - 8:
         raise Unfit
+    if type(depth) is not int:
+        depth.elements(count)
     return list(_unpack_from(f"<{count}{code}", data, pos + 8)), pos + 8 + size
 
 
-def _count(data: bytes, pos: int) -> int:
+def _count(data: bytes, pos: int, depth: Any) -> int:
     """The count of the boxed vector at `pos`, whose elements take four bytes or more."""
     constructor_id, count = _unpack_two(data, pos)
     if constructor_id != VECTOR_NUMBER or count > len(data) - pos - 8 >> 2:
         raise Unfit
+    if type(depth) is not int:
+        depth.elements(count)
     return count  # type: ignore[no-any-return]
 
 
-def read_bytes_vector(data: bytes, pos: int) -> tuple[list[bytes], int]:
+def read_bytes_vector(data: bytes, pos: int, depth: Any) -> tuple[list[bytes], int]:
     """The elements of a boxed vector of bytes."""
     values = []
-    count = _count(data, pos)
+    count = _count(data, pos, depth)
     pos += 8
     for _ in range(count):
         size = data[pos]
@@ -163,16 +220,16 @@ def read_bytes_vector(data: bytes, pos: int) -> tuple[list[bytes], int]:
     return values, pos
 
 
-def read_string_vector(data: bytes, pos: int) -> tuple[list[str], int]:
+def read_string_vector(data: bytes, pos: int, depth: Any) -> tuple[list[str], int]:
     """The elements of a boxed vector of strings."""
-    values, pos = read_bytes_vector(data, pos)
+    values, pos = read_bytes_vector(data, pos, depth)
     return [value.decode() for value in values], pos
 
 
-def read_boxes(data: bytes, pos: int, readers: dict[bytes, FastReader], depth: int) -> tuple[list[Any], int]:
+def read_boxes(data: bytes, pos: int, readers: dict[bytes, FastReader], depth: Any) -> tuple[list[Any], int]:
     """The elements of a boxed vector of boxed objects."""
     values = []
-    count = _count(data, pos)
+    count = _count(data, pos, depth)
     pos += 8
     for _ in range(count):
         value, pos = readers[data[pos : pos + 4]](data, pos + 4, depth)

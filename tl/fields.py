@@ -180,7 +180,7 @@ class Repetition(WireType):
     def read_times(self, reader: Reader, times: int) -> list[object]:
         """The items, `times` times; raise DecodeError where the bytes can't hold that many."""
         if not self.items.size:
-            reader.count_empty(times, reader.pos)
+            reader.charge("empty_elements", times, reader.pos)
         elif times > reader.left // self.items.size:
             most = reader.left // self.items.size
             raise reader.fail(
@@ -231,7 +231,7 @@ def wire_type(kind: TypeExpr, schema: Registry, generics: frozenset[str] = froze
         return AnyObject(f"!{name}" if name in generics else name, schema)
     if kind.is_bare:
         return Bare(str(kind), schema.bare_name(name), schema)
-    if not schema.classes(name):
+    if not schema.constructor_names(name):
         raise SchemaError(f"{schema.name} has no type {str(kind)!r}")
     return Boxed(name, schema)
 

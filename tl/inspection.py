@@ -15,11 +15,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tl.codec import reference_decode
 from tl.errors import LimitExceeded
 from tl.fields import Field, Flags, Repetition, Table
 from tl.objects import Bare, Boxed
 from tl.primitives import Vector
+from tl.reference import reference_decode
 from tl.registry import Registry
 from tl.wire import Reader, WireType
 

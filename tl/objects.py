@@ -26,7 +26,7 @@ def _read_fields(cls: Any, reader: Reader) -> object:
     if table.nests:
         reader.depth -= 1
         if reader.depth < 0:
-            limit = reader.limits.depth
+            limit = reader.budget.limits.depth
             raise reader.fail(
                 LimitExceeded,
                 f"objects are nested deeper than {limit}",
@@ -94,13 +94,17 @@ class Boxed(WireType):
         """The classes of the type's constructors."""
         return self._schema.classes(self.name)
 
+    def takes(self, value: object) -> bool:
+        """Whether `value` is one of the type's objects."""
+        return self._schema.is_of(value, self.name)
+
     def expected(self) -> str:
         """What errors say was expected."""
-        return f"{self.name} ({' | '.join(c.TL_NAME for c in self.classes())})"
+        return f"{self.name} ({' | '.join(self._schema.constructor_names(self.name))})"
 
     def find(self, constructor_id: int) -> Any | None:
         """The class of this type that has the id, or None."""
-        return next((c for c in self.classes() if constructor_id == c.CONSTRUCTOR_ID), None)
+        return self._schema.find(constructor_id, self.name)
 
     def read(self, reader: Reader) -> object:
         got = reader.constructor_id(self.name)
@@ -113,7 +117,7 @@ class Boxed(WireType):
         raise reader.unexpected_constructor(got, self.expected(), note)
 
     def write(self, value: object, writer: Writer) -> bytes:
-        if not isinstance(value, self.classes()):
+        if not self.takes(value):
             raise writer.fail(f"got {type_name(value)}, expected {self.expected()}")
         return _boxed(value, writer)
 
@@ -130,6 +134,12 @@ class OneOf(Boxed):
     def classes(self) -> tuple[Any, ...]:
         return self._classes
 
+    def find(self, constructor_id: int) -> Any | None:
+        return next((c for c in self._classes if constructor_id == c.CONSTRUCTOR_ID), None)
+
+    def takes(self, value: object) -> bool:
+        return isinstance(value, self._classes)
+
     def expected(self) -> str:
         return self.name
 
@@ -140,8 +150,7 @@ class AnyObject(Boxed):
     __slots__ = ()
 
     def find(self, constructor_id: int) -> Any | None:
-        cls = self._schema.find(constructor_id)
-        return cls if hasattr(cls, "RESULT") or not self.name.startswith("!") else None
+        return self._schema.find(constructor_id, "!X" if self.name.startswith("!") else "Object")
 
     def expected(self) -> str:
         kind = "function" if self.name.startswith("!") else "constructor or function"

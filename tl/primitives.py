@@ -219,7 +219,7 @@ class Vector(WireType):
                 InvalidCount, f"got count {count}, expected >= 0", offset=offset, got=count, expected=">= 0"
             )
         if not self.item.size:
-            reader.count_empty(count, offset)
+            reader.charge("empty_elements", count, offset)
             return count
         most = reader.left // self.item.size
         if count > most:

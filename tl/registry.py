@@ -1,100 +1,186 @@
 """The classes of one schema, found by name, by id and by type: what decoding starts from.
 
-Every generated package has one registry (``api.SCHEMA``), so several schemas and layers live side by side in
-one process, and every object knows its own (``obj.SCHEMA``).  Generated classes add themselves as they are
-defined.
+Every generated or loaded package has one registry (``api.SCHEMA``), so several schemas and layers live side
+by side in one process, and every object knows its own (``obj.SCHEMA``).
+
+A package declares its combinators when it is imported: name, id and type of each, and who makes the class.
+A class is made when it is first asked for, by name, by id, or because it is on the wire; it adds itself, and
+takes the place of what stood for it in the tables of straight-line code.
 """
 
 from __future__ import annotations
 
-from types import UnionType
-from typing import Any, get_args
+from _thread import RLock
+from collections.abc import Mapping
 
-from tl.ast import Combinator
 from tl.errors import SchemaError
-from tl.fast import (
-    NUMBER_CODES,
-    FastReader,
-    FastWriter,
-    read_boxes,
-    read_bytes_vector,
-    read_numbers,
-    read_string_vector,
-)
-from tl.fields import Table, make_table, wire_type
-from tl.objects import AnyObject, Boxed, OneOf
-from tl.parser import parse, parse_type
-from tl.primitives import Vector
-from tl.wire import BOOL_FALSE, BOOL_TRUE, VECTOR_ID, WireType
+from tl.fast import BOOL_FALSE, BOOL_TRUE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+    from tl.fast import FastReader, FastWriter
+    from tl.fields import Table
+    from tl.wire import WireType
+
+    Declaration = tuple[str, int, str]
 
 __all__ = ["Registry"]
 
+_MOST_READERS = 10_000
+_UnionType = type(int | str)
+
+
+class _Classes(Mapping[str, "Any"]):
+    """TL name → class, made on first use; the names in the order of the schema."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def __getitem__(self, name: str) -> Any:
+        return self._registry.make(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._registry.declared
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._registry.declared)
+
+    def __len__(self) -> int:
+        return len(self._registry.declared)
+
 
 class Registry:
-    """The classes of one schema.  `name` says which in errors; `layer` is its layer number, or None."""
+    """The classes of one schema.  `name` says which in errors; `layer` is its layer number, or None.
+
+    `by_name` maps the TL name of every combinator to its class.
+    """
 
     def __init__(self, name: str, layer: int | None = None) -> None:
         self.name = name
         self.layer = layer
-        self.by_name: dict[str, Any] = {}
-        self._by_id: dict[int, Any] = {}
-        self._constructors: dict[str, list[Any]] = {}
-        everything: dict[bytes, FastReader] = {}
+        self.by_name: Mapping[str, Any] = _Classes(self)
+        self.declared: dict[str, tuple[int, str, Callable[[str], object]]] = {}
+        self._made: dict[str, Any] = {}
+        self._by_id: dict[int, str] = {}
+        self._constructors: dict[str, list[str]] = {}
+        self._functions: list[str] = []
         # What a caller may ask for (`as_type`) → readers by constructor id.
-        self.fast_readers: dict[object, dict[bytes, FastReader]] = {
-            None: everything,
-            "Object": everything,
-            "!X": {},
-            "Bool": {BOOL_TRUE: _read_true, BOOL_FALSE: _read_false},
-        }
+        self.fast_readers: dict[object, dict[bytes, FastReader]] = {}
         self._writers: dict[str, dict[type, FastWriter]] = {"Bool": {bool: _write_bool}}
         self._tables: dict[type, Table] = {}
+        self._lock = RLock()
 
     def __repr__(self) -> str:
         layer = "" if self.layer is None else f", layer {self.layer}"
-        return f"<Registry {self.name}{layer}, {len(self.by_name)} combinators>"
+        return f"<Registry {self.name}{layer}, {len(self.declared)} combinators>"
+
+    # Classes come to be
+
+    def declare(self, declarations: Iterable[Declaration], make: Callable[[str], object]) -> None:
+        """Make combinators known by ``(TL name, constructor id, type)``, the type "" for functions.
+
+        `make` is called with a TL name and has to define that class, which then adds itself.  Raise
+        SchemaError where a name is taken.
+        """
+        with self._lock:
+            for name, number, type_name in declarations:
+                if name in self.declared:
+                    raise SchemaError(f"{self.name} already has a combinator {name}")
+                self.declared[name] = number, type_name, make
+                if type_name:
+                    self._constructors.setdefault(type_name, []).append(name)
+                    self._by_id.setdefault(number, name)
+                else:
+                    # A body that could be a function or a constructor is the function.  Where functions share
+                    # an id, as pairs in TDLib's schema do, the later one counts: there the first is only
+                    # how the second begins.
+                    self._functions.append(name)
+                    self._by_id[number] = name
+
+    def make(self, name: str) -> Any:
+        """The class of the combinator `name`, made now if need be; raise KeyError where there is none."""
+        found = self._made.get(name)
+        if found is None:
+            maker = self.declared[name][2]
+            with self._lock:
+                if name not in self._made:
+                    maker(name)
+                found = self._made[name]
+        return found
 
     def add(self, cls: Any) -> None:
-        """Make a generated class known; raise SchemaError where its name or id is taken."""
-        key = cls.CONSTRUCTOR_ID.to_bytes(4, "little")
-        is_function = hasattr(cls, "RESULT")
-        everything = self.fast_readers["Object"]
-        if cls.TL_NAME in self.by_name:
-            raise SchemaError(f"{self.name} already has a combinator {cls.TL_NAME}")
-        self.by_name[cls.TL_NAME] = cls
-        if is_function:
-            self.fast_readers["!X"][key] = cls._read
-            everything[key] = cls._read
-        else:
-            self._constructors.setdefault(cls.TYPE, []).append(cls)
-            if cls.TYPE != "Bool":  # built in: whatever a schema declares, its values are True and False
-                self.readers(cls.TYPE)[key] = cls._read
-                self.writers(cls.TYPE)[cls] = cls._encode
-            everything.setdefault(key, cls._read)
-        if is_function or cls.CONSTRUCTOR_ID not in self._by_id:
-            self._by_id[cls.CONSTRUCTOR_ID] = cls
+        """Make a class known; raise SchemaError where its name is taken."""
+        name: str = cls.TL_NAME
+        with self._lock:
+            if name in self._made:
+                raise SchemaError(f"{self.name} already has a combinator {name}")
+            if name not in self.declared:
+                type_name = "" if hasattr(cls, "RESULT") else cls.TYPE
+                self.declare([(name, cls.CONSTRUCTOR_ID, type_name)], self._made.__getitem__)
+            self._made[name] = cls
+            number, type_name, _ = self.declared[name]
+            if type_name == "Bool":  # built in: whatever a schema declares, its values are True and False
+                return
+            tables = [self.fast_readers.get(type_name or "!X")]
+            if self._by_id[number] == name:
+                tables.append(self.fast_readers.get("Object"))
+            for table in tables:
+                if table is not None:
+                    table[number.to_bytes(4, "little")] = cls._read
+            if type_name:
+                self.writers(type_name)[cls] = cls._encode
 
     # What generated code asks for
 
-    def readers(self, type_name: object) -> dict[bytes, FastReader]:
-        """The fast readers of a boxed type by constructor id, filled as classes are added."""
-        return self.fast_readers.setdefault(type_name, {})
+    def readers(self, type_name: str) -> dict[bytes, FastReader]:
+        """The fast readers of a boxed type (or of "Object", "!X") by constructor id."""
+        with self._lock:
+            if type_name not in self.fast_readers:
+                self.fast_readers[type_name] = self._new_readers(type_name)
+            return self.fast_readers[type_name]
 
     def writers(self, type_name: str) -> dict[type, FastWriter]:
-        """The fast writers of a boxed type by class, filled as classes are added."""
+        """The fast writers of a boxed type by class, filled as classes are made."""
         return self._writers.setdefault(type_name, {})
 
-    # What field tables ask for
+    def _new_readers(self, type_name: str) -> dict[bytes, FastReader]:
+        if type_name == "Bool":
+            return {BOOL_TRUE: _read_true, BOOL_FALSE: _read_false}
+        names: Iterable[str] = self._constructors.get(type_name, ())
+        if type_name == "Object":
+            names = self._by_id.values()
+        elif type_name == "!X":
+            names = self._functions
+        readers: dict[bytes, FastReader] = {}
+        for name in names:
+            cls = self._made.get(name)
+            key = self.declared[name][0].to_bytes(4, "little")
+            readers[key] = cls._read if cls is not None else _FirstRead(self, name)
+        return readers
 
-    def find(self, constructor_id: int) -> Any | None:
-        """The class with this id, or None."""
-        return self._by_id.get(constructor_id)
+    # What the reference codec asks for
+
+    def find(self, constructor_id: int, type_name: str = "Object") -> Any | None:
+        """The class with this id among those of a boxed type (or of "Object", "!X"), or None."""
+        if type_name == "Object":
+            name = self._by_id.get(constructor_id)
+            return None if name is None else self.make(name)
+        names = self._functions if type_name == "!X" else self._constructors.get(type_name, ())
+        found = [name for name in names if self.declared[name][0] == constructor_id]
+        return self.make(found[-1]) if found else None
+
+    def constructor_names(self, type_name: str) -> tuple[str, ...]:
+        """The TL names of a boxed type's constructors; () where there is no such type."""
+        return tuple(self._constructors.get(type_name, ()))
 
     def classes(self, type_name: str) -> tuple[Any, ...]:
         """The classes of a boxed type's constructors; () where there is no such type."""
-        return tuple(self._constructors.get(type_name, ()))
+        return tuple(self.make(name) for name in self.constructor_names(type_name))
 
-    def is_object(self, value: object, *, function: bool) -> bool:
+    def is_object(self, value: object, *, function: bool = False) -> bool:
         """Whether `value` is a TL object (or function) of any schema."""
         cls: Any = type(value)
         schema = getattr(cls, "SCHEMA", None)
@@ -104,34 +190,46 @@ class Registry:
             and (hasattr(cls, "RESULT") or not function)
         )
 
+    def is_of(self, value: object, type_name: str) -> bool:
+        """Whether `value` is an object of this schema and of this boxed type."""
+        cls: Any = type(value)
+        return getattr(cls, "SCHEMA", None) is self and getattr(cls, "TYPE", None) == type_name
+
     def bare_name(self, name: str) -> str:
         """The constructor that the bare type `name` means: itself, or the only one of that type."""
-        classes = self.classes(name)
-        if len(classes) == 1:
-            return str(classes[0].TL_NAME)
-        if name not in self.by_name:
+        constructors = self.constructor_names(name)
+        if len(constructors) == 1:
+            return constructors[0]
+        if name not in self.declared:
             raise SchemaError(f"{self.name} has no constructor {name!r}")
         return name
 
     def table(self, cls: Any) -> Table:
-        """The field table of a class, made on first use."""
+        """The field table of a class, made from its TL text on first use."""
         if cls not in self._tables:
-            self._tables[cls] = make_table(self.combinator(cls), self)
+            self._tables[cls] = _reference().table_of(cls, self)
         return self._tables[cls]
 
-    def combinator(self, cls: Any) -> Combinator:
-        """The combinator that a class was made from, parsed from its TL text."""
-        return parse(cls.TL).combinators[0]
+    # What a caller asks for
 
     def wire_type(self, as_type: object) -> WireType:
         """The wire type that a caller means: a class, a union, a TL type's text, or None for any object."""
-        if as_type is None:
-            return AnyObject("Object", self)
+        reference = _reference()
         if isinstance(as_type, str):
-            return wire_type(parse_type(as_type), self)
-        classes = get_args(as_type) if isinstance(as_type, UnionType) else (as_type,)
+            kind: WireType = reference.type_of_text(as_type, self)
+        else:
+            kind = reference.type_of_classes(self._classes_of(as_type), self)
+        return kind
+
+    def _classes_of(self, as_type: object) -> tuple[Any, ...]:
+        """The classes that `as_type` names; () for None; raise TypeError for anything else."""
+        if as_type is None:
+            return ()
+        classes: tuple[Any, ...] = (as_type,)
+        if isinstance(as_type, _UnionType):
+            classes = as_type.__args__  # type: ignore[union-attr]
         if all(isinstance(getattr(c, "SCHEMA", None), Registry) and hasattr(c, "TL_NAME") for c in classes):
-            return OneOf(classes, self)
+            return classes
         raise TypeError(
             f"as_type: got {as_type!r}, expected a class or union of {self.name}, or a TL type's text"
         )
@@ -140,33 +238,39 @@ class Registry:
         """The fast readers for what a caller asked for; empty where only the reference codec will do."""
         found = self.fast_readers.get(as_type)
         if found is None:
-            found = self._readers_of(self.wire_type(as_type))
+            if as_type is None or as_type == "Object":
+                found = self.readers("Object")
+            elif not isinstance(as_type, str):
+                classes = self._classes_of(as_type)
+                found = {c.CONSTRUCTOR_ID.to_bytes(4, "little"): c._read for c in classes}
+            elif as_type == "Bool" or as_type in self._constructors:
+                found = self.readers(as_type)
+            else:
+                found = _reference().fast_readers_of(as_type, self)
             if len(self.fast_readers) < _MOST_READERS:  # a text can be spelled in many ways
                 self.fast_readers[as_type] = found
         return found
 
-    def _readers_of(self, kind: WireType) -> dict[bytes, FastReader]:
-        if isinstance(kind, OneOf):
-            return {c.CONSTRUCTOR_ID.to_bytes(4, "little"): c._read for c in kind.classes()}
-        if not isinstance(kind, Vector) or not kind.boxed:
-            return {}
-        # The readers of vectors begin at the id, which is behind us here.
-        item = kind.item.name
-        if isinstance(kind.item, Boxed):
-            readers = self.requested_readers(item)
-            return {VECTOR_ID: lambda data, pos, depth: read_boxes(data, pos - 4, readers, depth)}
-        if item in NUMBER_CODES:
-            code = NUMBER_CODES[item]
-            return {VECTOR_ID: lambda data, pos, depth: read_numbers(data, pos - 4, code)}
-        if item in _STRING_VECTORS:
-            read = _STRING_VECTORS[item]
-            return {VECTOR_ID: lambda data, pos, depth: read(data, pos - 4)}
-        return {}
+
+class _FirstRead:
+    """Stands for the reader of a class that is still to be made."""
+
+    __slots__ = ("name", "registry")
+
+    def __init__(self, registry: Registry, name: str) -> None:
+        self.registry = registry
+        self.name = name
+
+    def __call__(self, data: bytes, pos: int, depth: int) -> tuple[Any, int]:
+        read: FastReader = self.registry.make(self.name)._read
+        return read(data, pos, depth)
 
 
-_MOST_READERS = 10_000
-_MOST_READERS = 10_000
-_STRING_VECTORS: dict[str, Any] = {"bytes": read_bytes_vector, "string": read_string_vector}
+def _reference() -> Any:
+    """The reference codec; it takes longer to load than all that generated code needs."""
+    from tl import reference
+
+    return reference
 
 
 def _write_bool(value: bool) -> bytes:

@@ -7,15 +7,14 @@ reference codec is told in `tl.fast`.
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING, Any, ClassVar
 
 from tl import codec
 from tl.errors import MissingField
 from tl.fast import (
+    BOOL_FALSE,
+    BOOL_TRUE,
     HEAD,
     TAIL,
-    FastReader,
-    FastWriter,
     Unfit,
     long_bytes,
     new,
@@ -30,21 +29,22 @@ from tl.fast import (
     write_object,
     write_string_vector,
 )
-from tl.fields import Table
 from tl.registry import Registry
-from tl.wire import BOOL_FALSE, BOOL_TRUE, DEFAULT_LIMITS, Limits
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
+
+    from tl.fields import Table
+    from tl.limits import Budget, Limits
 
 __all__ = [
     "BOOL_FALSE",
     "BOOL_TRUE",
-    "DEFAULT_LIMITS",
     "HEAD",
     "MISSING",
     "TAIL",
     "Decode",
-    "FastReader",
-    "FastWriter",
-    "Limits",
     "Registry",
     "Struct",
     "TLFunction",
@@ -134,7 +134,7 @@ class TLObject(metaclass=TLType):
             return self._encode()
         except Exception:  # noqa: S110 - whatever it was, the reference codec says it better
             pass
-        return codec.reference_encode(self)
+        return codec.encode_again(self)
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -160,7 +160,7 @@ class TLObject(metaclass=TLType):
         raise Unfit
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[Any, int]:
+    def _read(data: bytes, pos: int, depth: Any) -> tuple[Any, int]:
         raise Unfit
 
 
@@ -176,15 +176,33 @@ if TYPE_CHECKING:
 
         @overload
         def __call__(
-            self, data: _Data, as_type: None = None, *, canonical: bool = True, limits: Limits = ...
+            self,
+            data: _Data,
+            as_type: None = None,
+            *,
+            canonical: bool = True,
+            strict_flags: bool = False,
+            limits: Limits | Budget = ...,
         ) -> TLObject: ...
         @overload
         def __call__(
-            self, data: _Data, as_type: type[_T], *, canonical: bool = True, limits: Limits = ...
+            self,
+            data: _Data,
+            as_type: type[_T],
+            *,
+            canonical: bool = True,
+            strict_flags: bool = False,
+            limits: Limits | Budget = ...,
         ) -> _T: ...
         @overload
         def __call__(
-            self, data: _Data, as_type: object, *, canonical: bool = True, limits: Limits = ...
+            self,
+            data: _Data,
+            as_type: object,
+            *,
+            canonical: bool = True,
+            strict_flags: bool = False,
+            limits: Limits | Budget = ...,
         ) -> Any: ...
 
     class TLFunction(TLObject, Generic[R]):

@@ -102,7 +102,7 @@ def straight_read(schema: Schema, combinator: Combinator) -> list[str]:
         body = list(_Reader(schema, combinator).lines())
     except _Rare:
         return []
-    head = "def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:"
+    head = "def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:"
     return ["", "@staticmethod", head, *(f"    {line}" for line in body)]
 
 
@@ -309,7 +309,7 @@ class _Reader:
             fields = list(group)
             body += self.run(fields) if key == -1 else self.field(fields[0])
         if self.nests:
-            yield from ("if depth < 1:", "    raise _Unfit", "depth -= 1")
+            yield from ("if not depth:", "    raise _Unfit", "depth = depth - 1")
         yield f"obj = _new({class_name(self.combinator.name)})"
         yield from body
         yield "return obj, pos"
@@ -395,10 +395,10 @@ class _Reader:
         if isinstance(item, Multiplicity) or item.bare or item.generic:
             raise _Rare
         if item.name in NUMBER_CODES:
-            return f'_read_numbers(data, pos, "{NUMBER_CODES[item.name]}")'
+            return f'_read_numbers(data, pos, "{NUMBER_CODES[item.name]}", depth)'
         if item.name == "bytes":
-            return "_read_bytes_vector(data, pos)"
+            return "_read_bytes_vector(data, pos, depth)"
         if item.name == "string":
-            return "_read_string_vector(data, pos)"
+            return "_read_string_vector(data, pos, depth)"
         self.nests = True
         return f"_read_boxes(data, pos, {self.boxed(item, set())}, depth)"

@@ -10,41 +10,20 @@ Source: core.telegram.org/mtproto/serialize.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tl.errors import DecodeError, EncodeError, LimitExceeded, UnexpectedConstructor, UnexpectedEnd
+from tl.fast import BOOL_FALSE, BOOL_TRUE, VECTOR_ID
+from tl.limits import DEFAULT_LIMITS, Budget, Limits, OverBudget
 
 __all__ = [
     "BOOL_FALSE",
     "BOOL_TRUE",
-    "DEFAULT_LIMITS",
     "VECTOR_ID",
-    "Limits",
     "Place",
     "Reader",
     "WireType",
     "Writer",
     "type_name",
 ]
-
-VECTOR_ID = b"\x15\xc4\xb5\x1c"
-BOOL_TRUE = b"\xb5\x75\x72\x99"
-BOOL_FALSE = b"\x37\x97\x79\xbc"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much a decoder takes before it raises LimitExceeded.
-
-    `depth`: how many objects that hold other objects may be nested in each other.
-    `empty_elements`: how many elements of no bytes there may be in all (nothing else bounds their count).
-    """
-
-    depth: int = 64
-    empty_elements: int = 1024
-
-
-DEFAULT_LIMITS = Limits()
 
 
 class Place:
@@ -63,15 +42,22 @@ class Place:
 class Reader(Place):
     """A position in `data`, with the rules it is read by."""
 
-    __slots__ = ("canonical", "data", "empty_elements", "limits", "pos")
+    __slots__ = ("budget", "canonical", "data", "pos", "strict_flags")
 
-    def __init__(self, data: bytes, *, canonical: bool = True, limits: Limits = DEFAULT_LIMITS) -> None:
-        super().__init__(limits.depth)
+    def __init__(
+        self,
+        data: bytes,
+        *,
+        canonical: bool = True,
+        strict_flags: bool = False,
+        limits: Limits | Budget = DEFAULT_LIMITS,
+    ) -> None:
+        self.budget = limits.budget()
+        super().__init__(self.budget.limits.depth)
         self.data = data
         self.pos = 0
         self.canonical = canonical
-        self.limits = limits
-        self.empty_elements = 0
+        self.strict_flags = strict_flags
 
     @property
     def left(self) -> int:
@@ -108,18 +94,14 @@ class Reader(Place):
         self.pos += size
         return self.data[self.pos - size : self.pos]
 
-    def count_empty(self, count: int, offset: int) -> None:
-        """Take note of `count` elements of no bytes; raise LimitExceeded where that makes too many."""
-        self.empty_elements += count
-        limit = self.limits.empty_elements
-        if self.empty_elements > limit:
+    def charge(self, what: str, count: int, offset: int) -> None:
+        """Take `count` of `what` from the budget; raise LimitExceeded where there is less left."""
+        try:
+            self.budget.charge(what, count)
+        except OverBudget as error:
             raise self.fail(
-                LimitExceeded,
-                f"got {self.empty_elements} elements of no bytes, expected at most {limit}",
-                offset=offset,
-                got=self.empty_elements,
-                expected=limit,
-            )
+                LimitExceeded, str(error), offset=offset, got=error.got, expected=error.limit
+            ) from None
 
     def constructor_id(self, what: str) -> bytes:
         """The four bytes of a constructor id, as they are on the wire."""

@@ -217,7 +217,7 @@ class BoolFalse(_rt.TLObject):
         return b'7\x97y\xbc'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(BoolFalse)
         return obj, pos
 
@@ -239,7 +239,7 @@ class BoolTrue(_rt.TLObject):
         return b'\xb5ur\x99'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(BoolTrue)
         return obj, pos
 
@@ -262,7 +262,7 @@ class True_(_rt.TLObject):
         return b'9\xd3\xed?'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(True_)
         return obj, pos
 
@@ -284,7 +284,7 @@ class InputPeerEmpty(_rt.TLObject):
         return b'\xea\x18;\x7f'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(InputPeerEmpty)
         return obj, pos
 
@@ -306,7 +306,7 @@ class InputPeerSelf(_rt.TLObject):
         return b'\xc9~\xa0}'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(InputPeerSelf)
         return obj, pos
 
@@ -336,7 +336,7 @@ class InputPeerChat(_rt.TLObject):
         return _pack_Iq(0x35A95CB9, self.chat_id)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(InputPeerChat)
         obj.chat_id, = _unpack_q(data, pos)
         pos += 8
@@ -370,7 +370,7 @@ class InputPeerUser(_rt.TLObject):
         return _pack_Iqq(0xDDE8A54C, self.user_id, self.access_hash)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(InputPeerUser)
         obj.user_id, obj.access_hash = _unpack_qq(data, pos)
         pos += 16
@@ -405,7 +405,7 @@ class InputPeerChannel(_rt.TLObject):
         return _pack_Iqq(0x27BCBBFC, self.channel_id, self.access_hash)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(InputPeerChannel)
         obj.channel_id, obj.access_hash = _unpack_qq(data, pos)
         pos += 16
@@ -442,10 +442,10 @@ class InputPeerUserFromMessage(_rt.TLObject):
         return b'\x1c\n{\xa8' + _write_InputPeer[type(v0)](v0) + _pack_iq(self.msg_id, self.user_id)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(InputPeerUserFromMessage)
         obj.peer, pos = _read_InputPeer[data[pos : pos + 4]](data, pos + 4, depth)
         obj.msg_id, obj.user_id = _unpack_iq(data, pos)
@@ -484,10 +484,10 @@ class InputPeerChannelFromMessage(_rt.TLObject):
         return b'@\x08*\xbd' + _write_InputPeer[type(v0)](v0) + _pack_iq(self.msg_id, self.channel_id)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(InputPeerChannelFromMessage)
         obj.peer, pos = _read_InputPeer[data[pos : pos + 4]](data, pos + 4, depth)
         obj.msg_id, obj.channel_id = _unpack_iq(data, pos)
@@ -512,7 +512,7 @@ class InputUserEmpty(_rt.TLObject):
         return b'\xcf\x86\x88\xb9'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(InputUserEmpty)
         return obj, pos
 
@@ -534,7 +534,7 @@ class InputUserSelf(_rt.TLObject):
         return b'?\xb1\xc1\xf7'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(InputUserSelf)
         return obj, pos
 
@@ -566,7 +566,7 @@ class InputUser(_rt.TLObject):
         return _pack_Iqq(0xF21158C6, self.user_id, self.access_hash)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(InputUser)
         obj.user_id, obj.access_hash = _unpack_qq(data, pos)
         pos += 16
@@ -603,10 +603,10 @@ class InputUserFromMessage(_rt.TLObject):
         return b'\xe2H\xa4\x1d' + _write_InputPeer[type(v0)](v0) + _pack_iq(self.msg_id, self.user_id)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(InputUserFromMessage)
         obj.peer, pos = _read_InputPeer[data[pos : pos + 4]](data, pos + 4, depth)
         obj.msg_id, obj.user_id = _unpack_iq(data, pos)
@@ -639,7 +639,7 @@ class UserEmpty(_rt.TLObject):
         return _pack_Iq(0xD3BC4B7A, self.id)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(UserEmpty)
         obj.id, = _unpack_q(data, pos)
         pos += 8
@@ -1154,10 +1154,10 @@ class User(_rt.TLObject):
         return _pack_IIIq(0xB1B8CC83, f0, f19, self.id) + t33
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(User)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -1357,7 +1357,7 @@ class UserProfilePhotoEmpty(_rt.TLObject):
         return b'\xe1\xba\x11O'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(UserProfilePhotoEmpty)
         return obj, pos
 
@@ -1431,7 +1431,7 @@ class UserProfilePhoto(_rt.TLObject):
         return _pack_IIq(0x82D1F706, f0, self.photo_id) + t4
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(UserProfilePhoto)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -1475,7 +1475,7 @@ class UserStatusEmpty(_rt.TLObject):
         return b'IP\xd0\t'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(UserStatusEmpty)
         return obj, pos
 
@@ -1505,7 +1505,7 @@ class UserStatusOnline(_rt.TLObject):
         return _pack_Ii(0xEDB93949, self.expires)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(UserStatusOnline)
         obj.expires, = _unpack_i(data, pos)
         pos += 4
@@ -1537,7 +1537,7 @@ class UserStatusOffline(_rt.TLObject):
         return _pack_Ii(0x008C703F, self.was_online)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(UserStatusOffline)
         obj.was_online, = _unpack_i(data, pos)
         pos += 4
@@ -1576,7 +1576,7 @@ class UserStatusRecently(_rt.TLObject):
         return _pack_II(0x7B197DC8, f0)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(UserStatusRecently)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -1617,7 +1617,7 @@ class UserStatusLastWeek(_rt.TLObject):
         return _pack_II(0x541A1D1A, f0)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(UserStatusLastWeek)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -1658,7 +1658,7 @@ class UserStatusLastMonth(_rt.TLObject):
         return _pack_II(0x65899777, f0)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(UserStatusLastMonth)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -1791,7 +1791,7 @@ class DcOption(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(DcOption)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -2259,10 +2259,10 @@ class Config(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(Config)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -2468,7 +2468,7 @@ class MessageEntityUnknown(_rt.TLObject):
         return _pack_Iii(0xBB92BA95, self.offset, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityUnknown)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -2502,7 +2502,7 @@ class MessageEntityMention(_rt.TLObject):
         return _pack_Iii(0xFA04579D, self.offset, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityMention)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -2536,7 +2536,7 @@ class MessageEntityHashtag(_rt.TLObject):
         return _pack_Iii(0x6F635B0D, self.offset, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityHashtag)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -2570,7 +2570,7 @@ class MessageEntityBotCommand(_rt.TLObject):
         return _pack_Iii(0x6CEF8AC7, self.offset, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityBotCommand)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -2604,7 +2604,7 @@ class MessageEntityUrl(_rt.TLObject):
         return _pack_Iii(0x6ED02538, self.offset, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityUrl)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -2638,7 +2638,7 @@ class MessageEntityEmail(_rt.TLObject):
         return _pack_Iii(0x64E475C2, self.offset, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityEmail)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -2672,7 +2672,7 @@ class MessageEntityBold(_rt.TLObject):
         return _pack_Iii(0xBD610BC9, self.offset, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityBold)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -2706,7 +2706,7 @@ class MessageEntityItalic(_rt.TLObject):
         return _pack_Iii(0x826F8B60, self.offset, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityItalic)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -2740,7 +2740,7 @@ class MessageEntityCode(_rt.TLObject):
         return _pack_Iii(0x28A20571, self.offset, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityCode)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -2781,7 +2781,7 @@ class MessageEntityPre(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityPre)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -2832,7 +2832,7 @@ class MessageEntityTextUrl(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityTextUrl)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -2878,7 +2878,7 @@ class MessageEntityMentionName(_rt.TLObject):
         return _pack_Iiiq(0xDC7B1140, self.offset, self.length, self.user_id)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityMentionName)
         obj.offset, obj.length, obj.user_id = _unpack_iiq(data, pos)
         pos += 16
@@ -2915,10 +2915,10 @@ class InputMessageEntityMentionName(_rt.TLObject):
         return _pack_Iii(0x208E68C9, self.offset, self.length) + _write_InputUser[type(v2)](v2)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(InputMessageEntityMentionName)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -2953,7 +2953,7 @@ class MessageEntityPhone(_rt.TLObject):
         return _pack_Iii(0x9B69E34B, self.offset, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityPhone)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -2987,7 +2987,7 @@ class MessageEntityCashtag(_rt.TLObject):
         return _pack_Iii(0x4C4E743F, self.offset, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityCashtag)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -3021,7 +3021,7 @@ class MessageEntityUnderline(_rt.TLObject):
         return _pack_Iii(0x9C4E7E8B, self.offset, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityUnderline)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -3055,7 +3055,7 @@ class MessageEntityStrike(_rt.TLObject):
         return _pack_Iii(0xBF0693D4, self.offset, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityStrike)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -3089,7 +3089,7 @@ class MessageEntityBankCard(_rt.TLObject):
         return _pack_Iii(0x761E6AF4, self.offset, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityBankCard)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -3123,7 +3123,7 @@ class MessageEntitySpoiler(_rt.TLObject):
         return _pack_Iii(0x32CA960F, self.offset, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntitySpoiler)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -3159,7 +3159,7 @@ class MessageEntityCustomEmoji(_rt.TLObject):
         return _pack_Iiiq(0xC8CF05F8, self.offset, self.length, self.document_id)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityCustomEmoji)
         obj.offset, obj.length, obj.document_id = _unpack_iiq(data, pos)
         pos += 16
@@ -3208,7 +3208,7 @@ class MessageEntityBlockquote(_rt.TLObject):
         return _pack_IIii(0xF1CCAAAC, f0, self.offset, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityBlockquote)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -3324,7 +3324,7 @@ class MessageEntityFormattedDate(_rt.TLObject):
         return _pack_IIiii(0x904AC7C7, f0, self.offset, self.length, self.date)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityFormattedDate)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -3367,7 +3367,7 @@ class MessageEntityDiffInsert(_rt.TLObject):
         return _pack_Iii(0x71777116, self.offset, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityDiffInsert)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -3408,7 +3408,7 @@ class MessageEntityDiffReplace(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityDiffReplace)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -3452,7 +3452,7 @@ class MessageEntityDiffDelete(_rt.TLObject):
         return _pack_Iii(0x0652C1C5, self.offset, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MessageEntityDiffDelete)
         obj.offset, obj.length = _unpack_ii(data, pos)
         pos += 8
@@ -3486,7 +3486,7 @@ class DataJSON(_rt.TLObject):
         return b'\x04\x8dt}' + (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0))
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(DataJSON)
         n = data[pos]
         if n < 254:
@@ -3534,7 +3534,7 @@ class InputClientProxy(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(InputClientProxy)
         n = data[pos]
         if n < 254:
@@ -3585,10 +3585,10 @@ class JsonObjectValue(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(JsonObjectValue)
         n = data[pos]
         if n < 254:
@@ -3621,7 +3621,7 @@ class JsonNull(_rt.TLObject):
         return b'h{m?'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(JsonNull)
         return obj, pos
 
@@ -3654,7 +3654,7 @@ class JsonBool(_rt.TLObject):
         return b'j^4\xc7' + (_TRUE if v0 else _FALSE)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(JsonBool)
         obj.value = _BOOLS[data[pos : pos + 4]]
         pos += 4
@@ -3686,7 +3686,7 @@ class JsonNumber(_rt.TLObject):
         return _pack_Id(0x2BE0DFA4, self.value)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(JsonNumber)
         obj.value, = _unpack_d(data, pos)
         pos += 8
@@ -3720,7 +3720,7 @@ class JsonString(_rt.TLObject):
         return b'zv\x1e\xb7' + (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0))
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(JsonString)
         n = data[pos]
         if n < 254:
@@ -3760,10 +3760,10 @@ class JsonArray(_rt.TLObject):
         return b'cGD\xf7' + _write_boxes(self.value, _write_JSONValue)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(JsonArray)
         obj.value, pos = _read_boxes(data, pos, _read_JSONValue, depth)
         return obj, pos
@@ -3794,10 +3794,10 @@ class JsonObject(_rt.TLObject):
         return b'\x9d\xd4\xc1\x99' + _write_boxes(self.value, _write_JSONObjectValue)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(JsonObject)
         obj.value, pos = _read_boxes(data, pos, _read_JSONObjectValue, depth)
         return obj, pos
@@ -3930,7 +3930,7 @@ class CodeSettings(_rt.TLObject):
         return _pack_II(0xAD253D78, f0) + t7
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(CodeSettings)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -3942,7 +3942,7 @@ class CodeSettings(_rt.TLObject):
         obj.allow_firebase = f0 & 0x80 != 0
         obj.unknown_number = f0 & 0x200 != 0
         if f0 & 0x40:
-            obj.logout_tokens, pos = _read_bytes_vector(data, pos)
+            obj.logout_tokens, pos = _read_bytes_vector(data, pos, depth)
         else:
             obj.logout_tokens = None
         if f0 & 0x100:
@@ -4006,7 +4006,7 @@ class RestrictionReason(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(RestrictionReason)
         n = data[pos]
         if n < 254:
@@ -4058,7 +4058,7 @@ class EmojiStatusEmpty(_rt.TLObject):
         return b'\xae\x1a\xe1-'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(EmojiStatusEmpty)
         return obj, pos
 
@@ -4099,7 +4099,7 @@ class EmojiStatus(_rt.TLObject):
         return _pack_IIq(0xE7FF068A, f0, self.document_id) + t2
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(EmojiStatus)
         f0, obj.document_id = _unpack_Iq(data, pos)
         pos += 12
@@ -4225,7 +4225,7 @@ class EmojiStatusCollectible(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(EmojiStatusCollectible)
         f0, obj.collectible_id, obj.document_id = _unpack_Iqq(data, pos)
         pos += 20
@@ -4305,7 +4305,7 @@ class InputEmojiStatusCollectible(_rt.TLObject):
         return _pack_IIq(0x07141DBF, f0, self.collectible_id) + t2
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(InputEmojiStatusCollectible)
         f0, obj.collectible_id = _unpack_Iq(data, pos)
         pos += 12
@@ -4335,7 +4335,7 @@ class ReactionEmpty(_rt.TLObject):
         return b'\x19\xd4\xf5y'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(ReactionEmpty)
         return obj, pos
 
@@ -4367,7 +4367,7 @@ class ReactionEmoji(_rt.TLObject):
         return b'\xb8\x86"\x1b' + (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0))
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(ReactionEmoji)
         n = data[pos]
         if n < 254:
@@ -4407,7 +4407,7 @@ class ReactionCustomEmoji(_rt.TLObject):
         return _pack_Iq(0x8935FC73, self.document_id)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(ReactionCustomEmoji)
         obj.document_id, = _unpack_q(data, pos)
         pos += 8
@@ -4431,7 +4431,7 @@ class ReactionPaid(_rt.TLObject):
         return b'\xeb\xa4=R'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(ReactionPaid)
         return obj, pos
 
@@ -4488,7 +4488,7 @@ class Username(_rt.TLObject):
         return _pack_II(0xB4073647, f0) + (_HEAD[n3] + s3 + _TAIL[n3] if n3 < 254 else _long_bytes(s3))
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(Username)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -4552,7 +4552,7 @@ class PeerColor(_rt.TLObject):
         return _pack_II(0xB54B5ACF, f0) + t1
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(PeerColor)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -4660,7 +4660,7 @@ class PeerColorCollectible(_rt.TLObject):
         return p0 + _write_numbers(self.colors, "i") + t6
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(PeerColorCollectible)
         (
             f0,
@@ -4671,14 +4671,14 @@ class PeerColorCollectible(_rt.TLObject):
         ) = _unpack_Iqqqi(data, pos)
         pos += 32
         obj.flags = f0 & 0xFFFFFFFC
-        obj.colors, pos = _read_numbers(data, pos, "i")
+        obj.colors, pos = _read_numbers(data, pos, "i", depth)
         if f0 & 0x1:
             (obj.dark_accent_color,) = _unpack_i(data, pos)
             pos += 4
         else:
             obj.dark_accent_color = None
         if f0 & 0x2:
-            obj.dark_colors, pos = _read_numbers(data, pos, "i")
+            obj.dark_colors, pos = _read_numbers(data, pos, "i", depth)
         else:
             obj.dark_colors = None
         return obj, pos
@@ -4709,7 +4709,7 @@ class InputPeerColorCollectible(_rt.TLObject):
         return _pack_Iq(0xB8EA86A9, self.collectible_id)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(InputPeerColorCollectible)
         obj.collectible_id, = _unpack_q(data, pos)
         pos += 8
@@ -4755,7 +4755,7 @@ class RecentStory(_rt.TLObject):
         return _pack_II(0x711D692D, f0) + t2
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(RecentStory)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -4803,10 +4803,10 @@ class InvokeAfterMsg(_rt.TLFunction[_rt.R]):
         return _pack_Iq(0xCB9F372D, self.msg_id) + _write_object(v1, _rt.TLFunction)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(InvokeAfterMsg)
         obj.msg_id, = _unpack_q(data, pos)
         pos += 8
@@ -4944,10 +4944,10 @@ class InitConnection(_rt.TLFunction[_rt.R]):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(InitConnection)
         f0, obj.api_id = _unpack_Ii(data, pos)
         pos += 8
@@ -5062,10 +5062,10 @@ class InvokeWithLayer(_rt.TLFunction[_rt.R]):
         return _pack_Ii(0xDA9B0D0D, self.layer) + _write_object(v1, _rt.TLFunction)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(InvokeWithLayer)
         obj.layer, = _unpack_i(data, pos)
         pos += 4
@@ -5100,10 +5100,10 @@ class InvokeWithoutUpdates(_rt.TLFunction[_rt.R]):
         return b'\xb7Y\x94\xbf' + _write_object(v0, _rt.TLFunction)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(InvokeWithoutUpdates)
         obj.query, pos = _read_functions[data[pos : pos + 4]](data, pos + 4, depth)
         return obj, pos

@@ -69,10 +69,10 @@ class SendVerifyPhoneCode(_rt.TLFunction["_auth.TypeSentCode"]):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(SendVerifyPhoneCode)
         n = data[pos]
         if n < 254:

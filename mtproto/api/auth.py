@@ -142,10 +142,10 @@ class SentCode(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(SentCode)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -199,10 +199,10 @@ class SentCodeSuccess(_rt.TLObject):
         return b'D\xfe\x90#' + _write_auth__Authorization[type(v0)](v0)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(SentCodeSuccess)
         obj.authorization, pos = _read_auth__Authorization[data[pos : pos + 4]](data, pos + 4, depth)
         return obj, pos
@@ -299,7 +299,7 @@ class SentCodePaymentRequired(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodePaymentRequired)
         n = data[pos]
         if n < 254:
@@ -445,10 +445,10 @@ class Authorization(_rt.TLObject):
         return _pack_II(0x2EA2C0D4, f0) + t2
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(Authorization)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -522,10 +522,10 @@ class AuthorizationSignUpRequired(_rt.TLObject):
         return _pack_II(0x44747E9A, f0) + t1
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(AuthorizationSignUpRequired)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -554,7 +554,7 @@ class CodeTypeSms(_rt.TLObject):
         return b'\x8c\x15\xa3r'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(CodeTypeSms)
         return obj, pos
 
@@ -576,7 +576,7 @@ class CodeTypeCall(_rt.TLObject):
         return b'\xe3\xd3\x1ct'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(CodeTypeCall)
         return obj, pos
 
@@ -598,7 +598,7 @@ class CodeTypeFlashCall(_rt.TLObject):
         return b'\xfb\xcel"'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(CodeTypeFlashCall)
         return obj, pos
 
@@ -620,7 +620,7 @@ class CodeTypeMissedCall(_rt.TLObject):
         return b'\xee\xd6\x1a\xd6'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(CodeTypeMissedCall)
         return obj, pos
 
@@ -642,7 +642,7 @@ class CodeTypeFragmentSms(_rt.TLObject):
         return b'\x8c\x99\xed\x06'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(CodeTypeFragmentSms)
         return obj, pos
 
@@ -672,7 +672,7 @@ class SentCodeTypeApp(_rt.TLObject):
         return _pack_Ii(0x3DBB5986, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeApp)
         obj.length, = _unpack_i(data, pos)
         pos += 4
@@ -704,7 +704,7 @@ class SentCodeTypeSms(_rt.TLObject):
         return _pack_Ii(0xC000BBA2, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeSms)
         obj.length, = _unpack_i(data, pos)
         pos += 4
@@ -736,7 +736,7 @@ class SentCodeTypeCall(_rt.TLObject):
         return _pack_Ii(0x5353E5A7, self.length)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeCall)
         obj.length, = _unpack_i(data, pos)
         pos += 4
@@ -770,7 +770,7 @@ class SentCodeTypeFlashCall(_rt.TLObject):
         return b'\xd9\xc6\x03\xab' + (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0))
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeFlashCall)
         n = data[pos]
         if n < 254:
@@ -819,7 +819,7 @@ class SentCodeTypeMissedCall(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeMissedCall)
         n = data[pos]
         if n < 254:
@@ -925,7 +925,7 @@ class SentCodeTypeEmailCode(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeEmailCode)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -1006,7 +1006,7 @@ class SentCodeTypeSetUpEmailRequired(_rt.TLObject):
         return _pack_II(0xA5491DEA, f0)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeSetUpEmailRequired)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -1049,7 +1049,7 @@ class SentCodeTypeFragmentSms(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeFragmentSms)
         n = data[pos]
         if n < 254:
@@ -1164,7 +1164,7 @@ class SentCodeTypeFirebaseSms(_rt.TLObject):
         return _pack_II(0x009FD736, f0) + t1
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeFirebaseSms)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -1257,7 +1257,7 @@ class SentCodeTypeSmsWord(_rt.TLObject):
         return _pack_II(0xA416AC81, f0) + t1
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeSmsWord)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -1312,7 +1312,7 @@ class SentCodeTypeSmsPhrase(_rt.TLObject):
         return _pack_II(0xB37794AF, f0) + t1
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeSmsPhrase)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -1406,10 +1406,10 @@ class SendCode(_rt.TLFunction["TypeSentCode"]):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(SendCode)
         n = data[pos]
         if n < 254:
@@ -1503,7 +1503,7 @@ class BindTempAuthKey(_rt.TLFunction["bool"]):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(BindTempAuthKey)
         obj.perm_auth_key_id, obj.nonce, obj.expires_at = _unpack_qqi(data, pos)
         pos += 20

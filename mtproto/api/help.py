@@ -112,10 +112,10 @@ class TermsOfService(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(TermsOfService)
         f0, = _unpack_I(data, pos)
         pos += 4
@@ -170,7 +170,7 @@ class GetConfig(_rt.TLFunction["_root.TypeConfig"]):
         return b'k\x18\xf9\xc4'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(GetConfig)
         return obj, pos
 

@@ -64,10 +64,10 @@ class GetUsers(_rt.TLFunction["list[_root.TypeUser]"]):
         return b'H\xa5\x91\r' + _write_boxes(self.id, _write_InputUser)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(GetUsers)
         obj.id, pos = _read_boxes(data, pos, _read_InputUser, depth)
         return obj, pos

@@ -211,7 +211,7 @@ class ResPQ(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(ResPQ)
         obj.nonce, obj.server_nonce = _unpack_16s16s(data, pos)
         pos += 32
@@ -225,7 +225,7 @@ class ResPQ(_rt.TLObject):
         else:
             value, pos = _read_long(data, pos)
             obj.pq = value
-        obj.server_public_key_fingerprints, pos = _read_numbers(data, pos, "q")
+        obj.server_public_key_fingerprints, pos = _read_numbers(data, pos, "q", depth)
         return obj, pos
 
 
@@ -317,7 +317,7 @@ class PQInnerData(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(PQInnerData)
         n = data[pos]
         if n < 254:
@@ -449,7 +449,7 @@ class PQInnerDataDc(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(PQInnerDataDc)
         n = data[pos]
         if n < 254:
@@ -578,7 +578,7 @@ class PQInnerDataTemp(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(PQInnerDataTemp)
         n = data[pos]
         if n < 254:
@@ -712,7 +712,7 @@ class PQInnerDataTempDc(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(PQInnerDataTempDc)
         n = data[pos]
         if n < 254:
@@ -817,7 +817,7 @@ class BindAuthKeyInner(_rt.TLObject):
         return p0
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(BindAuthKeyInner)
         (
             obj.nonce,
@@ -873,7 +873,7 @@ class ServerDHParamsFail(_rt.TLObject):
         return b']\x04\xcby' + v0 + v1 + v2
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(ServerDHParamsFail)
         obj.nonce, obj.server_nonce, obj.new_nonce_hash = _unpack_16s16s16s(data, pos)
         pos += 48
@@ -925,7 +925,7 @@ class ServerDHParamsOk(_rt.TLObject):
         return b'\\\x07\xe8\xd0' + v0 + v1 + (_HEAD[n2] + v2 + _TAIL[n2] if n2 < 254 else _long_bytes(v2))
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(ServerDHParamsOk)
         obj.nonce, obj.server_nonce = _unpack_16s16s(data, pos)
         pos += 32
@@ -1022,7 +1022,7 @@ class ServerDHInnerData(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(ServerDHInnerData)
         obj.nonce, obj.server_nonce, obj.g = _unpack_16s16si(data, pos)
         pos += 36
@@ -1105,7 +1105,7 @@ class ClientDHInnerData(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(ClientDHInnerData)
         obj.nonce, obj.server_nonce, obj.retry_id = _unpack_16s16sq(data, pos)
         pos += 40
@@ -1166,7 +1166,7 @@ class DhGenOk(_rt.TLObject):
         return b'4\xf7\xcb;' + v0 + v1 + v2
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(DhGenOk)
         obj.nonce, obj.server_nonce, obj.new_nonce_hash1 = _unpack_16s16s16s(data, pos)
         pos += 48
@@ -1215,7 +1215,7 @@ class DhGenRetry(_rt.TLObject):
         return b'\xb9\x1f\xdcF' + v0 + v1 + v2
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(DhGenRetry)
         obj.nonce, obj.server_nonce, obj.new_nonce_hash2 = _unpack_16s16s16s(data, pos)
         pos += 48
@@ -1264,7 +1264,7 @@ class DhGenFail(_rt.TLObject):
         return b'\x02\xae\x9d\xa6' + v0 + v1 + v2
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(DhGenFail)
         obj.nonce, obj.server_nonce, obj.new_nonce_hash3 = _unpack_16s16s16s(data, pos)
         pos += 48
@@ -1288,7 +1288,7 @@ class DestroyAuthKeyOk(_rt.TLObject):
         return b'\xd4\xe1`\xf6'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(DestroyAuthKeyOk)
         return obj, pos
 
@@ -1310,7 +1310,7 @@ class DestroyAuthKeyNone(_rt.TLObject):
         return b'Y"\x9f\n'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(DestroyAuthKeyNone)
         return obj, pos
 
@@ -1332,7 +1332,7 @@ class DestroyAuthKeyFail(_rt.TLObject):
         return b'\x13\x9b\x10\xea'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(DestroyAuthKeyFail)
         return obj, pos
 
@@ -1365,9 +1365,9 @@ class MsgsAck(_rt.TLObject):
         return b'Y\xb4\xd6b' + _write_numbers(self.msg_ids, "q")
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MsgsAck)
-        obj.msg_ids, pos = _read_numbers(data, pos, "q")
+        obj.msg_ids, pos = _read_numbers(data, pos, "q", depth)
         return obj, pos
 
 
@@ -1411,7 +1411,7 @@ class BadMsgNotification(_rt.TLObject):
         return _pack_Iqii(0xA7EFF811, self.bad_msg_id, self.bad_msg_seqno, self.error_code)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(BadMsgNotification)
         obj.bad_msg_id, obj.bad_msg_seqno, obj.error_code = _unpack_qii(data, pos)
         pos += 16
@@ -1473,7 +1473,7 @@ class BadServerSalt(_rt.TLObject):
         return p0
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(BadServerSalt)
         obj.bad_msg_id, obj.bad_msg_seqno, obj.error_code, obj.new_server_salt = _unpack_qiiq(data, pos)
         pos += 24
@@ -1506,9 +1506,9 @@ class MsgsStateReq(_rt.TLObject):
         return b'R\xfbi\xda' + _write_numbers(self.msg_ids, "q")
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MsgsStateReq)
-        obj.msg_ids, pos = _read_numbers(data, pos, "q")
+        obj.msg_ids, pos = _read_numbers(data, pos, "q", depth)
         return obj, pos
 
 
@@ -1551,7 +1551,7 @@ class MsgsStateInfo(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MsgsStateInfo)
         obj.req_msg_id, = _unpack_q(data, pos)
         pos += 8
@@ -1603,9 +1603,9 @@ class MsgsAllInfo(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MsgsAllInfo)
-        obj.msg_ids, pos = _read_numbers(data, pos, "q")
+        obj.msg_ids, pos = _read_numbers(data, pos, "q", depth)
         n = data[pos]
         if n < 254:
             end = pos + n + 1
@@ -1654,7 +1654,7 @@ class MsgDetailedInfo(_rt.TLObject):
         return _pack_Iqqii(0x276D3EC6, self.msg_id, self.answer_msg_id, self.bytes, self.status)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MsgDetailedInfo)
         obj.msg_id, obj.answer_msg_id, obj.bytes, obj.status = _unpack_qqii(data, pos)
         pos += 24
@@ -1691,7 +1691,7 @@ class MsgNewDetailedInfo(_rt.TLObject):
         return _pack_Iqii(0x809DB6DF, self.answer_msg_id, self.bytes, self.status)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MsgNewDetailedInfo)
         obj.answer_msg_id, obj.bytes, obj.status = _unpack_qii(data, pos)
         pos += 16
@@ -1724,9 +1724,9 @@ class MsgResendReq(_rt.TLObject):
         return b'\x08\x1a\x86}' + _write_numbers(self.msg_ids, "q")
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MsgResendReq)
-        obj.msg_ids, pos = _read_numbers(data, pos, "q")
+        obj.msg_ids, pos = _read_numbers(data, pos, "q", depth)
         return obj, pos
 
 
@@ -1756,9 +1756,9 @@ class MsgResendAnsReq(_rt.TLObject):
         return b'\xeb\xba\x10\x86' + _write_numbers(self.msg_ids, "q")
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(MsgResendAnsReq)
-        obj.msg_ids, pos = _read_numbers(data, pos, "q")
+        obj.msg_ids, pos = _read_numbers(data, pos, "q", depth)
         return obj, pos
 
 
@@ -1791,10 +1791,10 @@ class RpcResult(_rt.TLObject):
         return _pack_Iq(0xF35C6D01, self.req_msg_id) + _write_object(v1, _rt.TLObject)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(RpcResult)
         obj.req_msg_id, = _unpack_q(data, pos)
         pos += 8
@@ -1837,7 +1837,7 @@ class RpcError(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(RpcError)
         obj.error_code, = _unpack_i(data, pos)
         pos += 4
@@ -1871,7 +1871,7 @@ class RpcAnswerUnknown(_rt.TLObject):
         return b'n\xd3*^'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(RpcAnswerUnknown)
         return obj, pos
 
@@ -1894,7 +1894,7 @@ class RpcAnswerDroppedRunning(_rt.TLObject):
         return b'\x86\xe5x\xcd'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(RpcAnswerDroppedRunning)
         return obj, pos
 
@@ -1928,7 +1928,7 @@ class RpcAnswerDropped(_rt.TLObject):
         return _pack_Iqii(0xA43AD8B7, self.msg_id, self.seq_no, self.bytes)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(RpcAnswerDropped)
         obj.msg_id, obj.seq_no, obj.bytes = _unpack_qii(data, pos)
         pos += 16
@@ -1964,7 +1964,7 @@ class FutureSalt(_rt.TLObject):
         return _pack_Iiiq(0x0949D9DC, self.valid_since, self.valid_until, self.salt)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(FutureSalt)
         obj.valid_since, obj.valid_until, obj.salt = _unpack_iiq(data, pos)
         pos += 16
@@ -2025,7 +2025,7 @@ class Pong(_rt.TLObject):
         return _pack_Iqq(0x347773C5, self.msg_id, self.ping_id)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(Pong)
         obj.msg_id, obj.ping_id = _unpack_qq(data, pos)
         pos += 16
@@ -2057,7 +2057,7 @@ class DestroySessionOk(_rt.TLObject):
         return _pack_Iq(0xE22045FC, self.session_id)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(DestroySessionOk)
         obj.session_id, = _unpack_q(data, pos)
         pos += 8
@@ -2089,7 +2089,7 @@ class DestroySessionNone(_rt.TLObject):
         return _pack_Iq(0x62D350C9, self.session_id)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(DestroySessionNone)
         obj.session_id, = _unpack_q(data, pos)
         pos += 8
@@ -2127,7 +2127,7 @@ class NewSessionCreated(_rt.TLObject):
         return _pack_Iqqq(0x9EC20908, self.first_msg_id, self.unique_id, self.server_salt)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(NewSessionCreated)
         obj.first_msg_id, obj.unique_id, obj.server_salt = _unpack_qqq(data, pos)
         pos += 24
@@ -2170,10 +2170,10 @@ class Message(_rt.TLObject):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(Message)
         obj.msg_id, obj.seqno, obj.bytes = _unpack_qii(data, pos)
         pos += 16
@@ -2230,10 +2230,10 @@ class MsgCopy(_rt.TLObject):
         return b'\xb2F`\xe0' + _write_Message[type(v0)](v0)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
-        if depth < 1:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
             raise _Unfit
-        depth -= 1
+        depth = depth - 1
         obj = _new(MsgCopy)
         obj.orig_message, pos = _read_Message[data[pos : pos + 4]](data, pos + 4, depth)
         return obj, pos
@@ -2268,7 +2268,7 @@ class GzipPacked(_rt.TLObject):
         return b'\xa1\xcfr0' + (_HEAD[n0] + v0 + _TAIL[n0] if n0 < 254 else _long_bytes(v0))
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(GzipPacked)
         n = data[pos]
         if n < 254:
@@ -2315,7 +2315,7 @@ class HttpWait(_rt.TLObject):
         return _pack_Iiii(0x9299359F, self.max_delay, self.wait_after, self.max_wait)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(HttpWait)
         obj.max_delay, obj.wait_after, obj.max_wait = _unpack_iii(data, pos)
         pos += 12
@@ -2350,7 +2350,7 @@ class ReqPq(_rt.TLFunction["TypeResPQ"]):
         return b'x\x97F`' + v0
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(ReqPq)
         obj.nonce, = _unpack_16s(data, pos)
         pos += 16
@@ -2386,7 +2386,7 @@ class ReqPqMulti(_rt.TLFunction["TypeResPQ"]):
         return b'\xf1\x8e~\xbe' + v0
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(ReqPqMulti)
         obj.nonce, = _unpack_16s(data, pos)
         pos += 16
@@ -2477,7 +2477,7 @@ class ReqDHParams(_rt.TLFunction["TypeServerDHParams"]):
         )
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(ReqDHParams)
         obj.nonce, obj.server_nonce = _unpack_16s16s(data, pos)
         pos += 32
@@ -2560,7 +2560,7 @@ class SetClientDHParams(_rt.TLFunction["TypeSetClientDHParamsAnswer"]):
         return b'\x1f_\x04\xf5' + v0 + v1 + (_HEAD[n2] + v2 + _TAIL[n2] if n2 < 254 else _long_bytes(v2))
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SetClientDHParams)
         obj.nonce, obj.server_nonce = _unpack_16s16s(data, pos)
         pos += 32
@@ -2595,7 +2595,7 @@ class DestroyAuthKey(_rt.TLFunction["TypeDestroyAuthKeyRes"]):
         return b'`QC\xd1'
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(DestroyAuthKey)
         return obj, pos
 
@@ -2626,7 +2626,7 @@ class RpcDropAnswer(_rt.TLFunction["TypeRpcDropAnswer"]):
         return _pack_Iq(0x58E4A740, self.req_msg_id)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(RpcDropAnswer)
         obj.req_msg_id, = _unpack_q(data, pos)
         pos += 8
@@ -2658,7 +2658,7 @@ class GetFutureSalts(_rt.TLFunction["TypeFutureSalts"]):
         return _pack_Ii(0xB921BD04, self.num)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(GetFutureSalts)
         obj.num, = _unpack_i(data, pos)
         pos += 4
@@ -2690,7 +2690,7 @@ class Ping(_rt.TLFunction["TypePong"]):
         return _pack_Iq(0x7ABE77EC, self.ping_id)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(Ping)
         obj.ping_id, = _unpack_q(data, pos)
         pos += 8
@@ -2725,7 +2725,7 @@ class PingDelayDisconnect(_rt.TLFunction["TypePong"]):
         return _pack_Iqi(0xF3427B8C, self.ping_id, self.disconnect_delay)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(PingDelayDisconnect)
         obj.ping_id, obj.disconnect_delay = _unpack_qi(data, pos)
         pos += 12
@@ -2758,7 +2758,7 @@ class DestroySession(_rt.TLFunction["TypeDestroySessionRes"]):
         return _pack_Iq(0xE7512126, self.session_id)
 
     @staticmethod
-    def _read(data: bytes, pos: int, depth: int) -> tuple[_Any, int]:
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(DestroySession)
         obj.session_id, = _unpack_q(data, pos)
         pos += 8

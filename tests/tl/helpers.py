@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tl import EncodeError
-from tl.codec import reference_encode
 from tl.package import write_package
+from tl.reference import reference_encode
 from tl.schema import Schema
 
 __all__ = ["everything", "load_package", "refused"]

@@ -21,7 +21,7 @@ from tl import (
     decode_result,
     encode_result,
 )
-from tl.codec import reference_decode, reference_encode
+from tl.reference import reference_decode, reference_encode
 
 
 def test_as_type(shapes: ModuleType) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mtproto import api, service
 from tests.strategies import values_of
 from tl import DecodeError, TLObject, TrailingBytes, decode, decode_prefix, encode
-from tl.codec import reference_decode, reference_encode
+from tl.reference import reference_decode, reference_encode
 from tl.registry import Registry
 
 CLASSES = [

@@ -19,7 +19,7 @@ from tl import (
     UnexpectedEnd,
     decode,
 )
-from tl.codec import reference_decode, reference_encode
+from tl.reference import reference_decode, reference_encode
 from tl.runtime import Unfit
 
 # Bytes that are not right

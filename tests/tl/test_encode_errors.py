@@ -16,8 +16,8 @@ from tl import (
     decode_result,
     encode,
 )
-from tl.codec import reference_encode
 from tl.objects import MAX_ENCODE_DEPTH
+from tl.reference import reference_encode
 
 # Values that don't fit
 

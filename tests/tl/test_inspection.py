@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from mtproto import api, service
 from tests.strategies import values_of
 from tests.tl.helpers import load_package
-from tl.codec import reference_decode
 from tl.errors import DecodeError, LimitExceeded, TrailingBytes, UnexpectedConstructor, UnexpectedEnd
 from tl.inspection import (
     CONSTRUCTOR_ID,
@@ -27,6 +26,7 @@ from tl.inspection import (
     inspect,
     notation,
 )
+from tl.reference import reference_decode
 from tl.registry import Registry
 
 # Both as six independent libraries encode them.

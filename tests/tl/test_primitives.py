@@ -27,7 +27,7 @@ from tl import (
     decode,
     decode_result,
 )
-from tl.codec import reference_decode, reference_encode
+from tl.reference import reference_decode, reference_encode
 from tl.wire import BOOL_FALSE, BOOL_TRUE, VECTOR_ID
 
 VECTORS = load("tl_primitives")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.strategies import values_of
 from tests.tl.helpers import load_package, refused
 from tl import DecodeError, InvalidCount, LimitExceeded, Limits, Schema, UnexpectedEnd, decode
-from tl.codec import reference_decode, reference_encode
+from tl.reference import reference_decode, reference_encode
 
 SCHEMA = """\
 int128Of#1 4*[ int ] = Int128Of;

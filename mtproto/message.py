@@ -23,7 +23,6 @@ from mtproto.errors import LocalProtocolError, RemoteProtocolError
 __all__ = [
     "MAX_BODY",
     "MAX_MESSAGES",
-    "MAX_UNPACKED",
     "Message",
     "constructor_id",
     "is_content_related",
@@ -33,16 +32,14 @@ __all__ = [
     "unpack_container",
     "unpack_gzip",
     "unpack_rpc_result",
-    "unpack_within",
 ]
 
 MAX_BODY = 4 * 1024 * 1024 - 1024
 """The longest body that fits into one frame with all that goes around it, in bytes."""
 MAX_MESSAGES = 1024
 """The most messages accepted in one container; more than that no sender makes."""
-MAX_UNPACKED = 10 * 1024 * 1024
-"""The most bytes that a gzip_packed may unpack to, unless the caller says otherwise."""
 
+_DEFAULT_LIMITS = tl.Limits()
 _MOST_PER_BYTE = 1032  # what deflate makes of one byte, at most
 _CONTAINER_HEAD = Struct("<Ii")
 _MESSAGE_HEAD = Struct("<qii")
@@ -168,42 +165,43 @@ def pack_gzip(body: bytes) -> bytes:
     return bytes(service.GzipPacked(packed_data=gzip.compress(body, mtime=0)))
 
 
-def unpack_gzip(body: bytes, limit: int = MAX_UNPACKED) -> bytes:
+def unpack_gzip(body: bytes, limits: tl.Limits | tl.Budget = _DEFAULT_LIMITS) -> bytes:
     """What the gzip_packed `body` stands for; raise RemoteProtocolError (C18).
 
-    Exactly one gzip member, its checksum and size right, nothing behind it, at most `limit` bytes when
-    unpacked; what it unpacks to may not be gzip_packed again, nor a container.
+    Exactly one gzip member, its checksum and size right, nothing behind it; what it unpacks to may not be
+    gzip_packed again, nor a container.  How much that may be is for `gunzipped_bytes` and `gunzip_ratio` of
+    `limits` to say.  A budget is charged for it; for what fails, by the most that it can have cost: a thousand
+    bombs cost no more than one.
     """
     try:
         packed = service.decode(body, as_type=service.GzipPacked).packed_data
     except tl.DecodeError as error:
         raise _bad_gzip(f"it is not one: {error}", None, None) from None
-    unpacker = zlib.decompressobj(wbits=31)  # 31: a gzip header, whose CRC-32 and size zlib checks
-    try:
-        unpacked = unpacker.decompress(packed, limit + 1)
-    except zlib.error as error:
-        raise _bad_gzip(f"its data is corrupt: {error}", None, None) from None
-    if len(unpacked) > limit:
-        raise _bad_gzip("it unpacks to too much", f"> {limit} bytes", f"<= {limit} bytes")
-    if not unpacker.eof:
-        raise _bad_gzip("its data is cut off", f"{len(packed)} bytes", "more")
-    if unpacker.unused_data:
-        raise _bad_gzip("something follows its data", f"{len(unpacker.unused_data)} bytes", "nothing")
+    budget = limits.budget()
+    allowed = min(budget.may_gunzip(len(packed)), len(packed) * _MOST_PER_BYTE)
+    budget.gunzipped_bytes -= allowed
+    unpacked = _gunzip(packed, allowed)
+    budget.gunzipped_bytes += allowed - len(unpacked)
     if constructor_id(unpacked) in (service.GzipPacked.CONSTRUCTOR_ID, service.MsgContainer.CONSTRUCTOR_ID):
         raise _bad_gzip("it holds a container or another gzip_packed", None, None)
     return unpacked
 
 
-def unpack_within(body: bytes, budget: int) -> tuple[bytes | RemoteProtocolError, int]:
-    """What `unpack_gzip` gives or raises, and what is left of `budget` bytes.
-
-    What fails is charged too, by the most that its size can have cost: a thousand bombs cost no more than one.
-    """
+def _gunzip(packed: bytes, allowed: int) -> bytes:
+    """What the one gzip member `packed` holds: `allowed` bytes at most, and no more than one is made beyond."""
+    unpacker = zlib.decompressobj(wbits=31)  # 31: a gzip header, whose CRC-32 and size zlib checks
     try:
-        unpacked = unpack_gzip(body, budget)
-    except RemoteProtocolError as error:
-        return error, max(0, budget - len(body) * _MOST_PER_BYTE)
-    return unpacked, budget - len(unpacked)
+        unpacked = unpacker.decompress(packed, allowed + 1)
+    except zlib.error as error:
+        raise _bad_gzip(f"its data is corrupt: {error}", None, None) from None
+    if len(unpacked) > allowed:
+        expected = f"<= {allowed} bytes from {len(packed)}"
+        raise _bad_gzip("it unpacks to too much", f"> {allowed} bytes", expected)
+    if not unpacker.eof:
+        raise _bad_gzip("its data is cut off", f"{len(packed)} bytes", "more")
+    if unpacker.unused_data:
+        raise _bad_gzip("something follows its data", f"{len(unpacker.unused_data)} bytes", "nothing")
+    return unpacked
 
 
 def _bad_gzip(message: str, got: object, expected: object) -> RemoteProtocolError:

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for TL: objects of any generated class, from its field table; small schemas.
+"""Hypothesis strategies for TL: objects of any generated class, from its field table; schemas.
 
 `values_of(cls)` draws what `cls` can hold, and nothing it can't: flag bits that several fields share are
 set or clear for all of them, unknown flag bits are set now and then, numbers and lengths tend to their
@@ -16,15 +16,23 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from tl.ast import Combinator, FlagRef, Multiplicity, Parameter, TypeExpr, TypeRef
+from tests.schemas import schemas
 from tl.fields import Field, Flags, Repetition, Table
 from tl.objects import AnyObject, Bare, Boxed
 from tl.primitives import Vector
 from tl.registry import Registry
-from tl.schema import Schema
 from tl.wire import WireType
 
-__all__ = ["bytes_values", "doubles", "numbers", "schemas", "strings", "values_of"]
+__all__ = [
+    "bytes_values",
+    "classes_of",
+    "doubles",
+    "heights_of",
+    "numbers",
+    "schemas",
+    "strings",
+    "values_of",
+]
 
 EDGE_LENGTHS = (0, 1, 2, 3, 4, 253, 254, 255, 256)
 """Where the length form or the padding of a string changes."""
@@ -132,15 +140,15 @@ def _draw_value(draw: DrawFn, kind: WireType, schema: Registry, depth: int) -> o
         return [_draw_value(draw, kind.item, schema, depth - 1) for _ in range(size)]
     if isinstance(kind, Repetition):
         return [_draw_row(draw, kind.items, schema, depth - 1) for _ in range(kind.times({}))]
-    classes = _classes(kind, schema)
+    classes = classes_of(kind, schema)
     if depth <= 0:
-        heights = _heights(schema)
+        heights = heights_of(schema)
         lowest = min(heights[cls] for cls in classes)
         classes = tuple(cls for cls in classes if heights[cls] == lowest)
     return draw(values_of(draw(st.sampled_from(classes)), depth - 1))
 
 
-def _classes(kind: WireType, schema: Registry) -> tuple[Any, ...]:
+def classes_of(kind: WireType, schema: Registry) -> tuple[Any, ...]:
     """The classes whose objects a field of type `kind` takes."""
     if isinstance(kind, AnyObject):
         return tuple(c for c in schema.by_name.values() if kind.name == "Object" or hasattr(c, "RESULT"))
@@ -151,14 +159,14 @@ def _classes(kind: WireType, schema: Registry) -> tuple[Any, ...]:
 
 
 @cache
-def _heights(schema: Registry) -> dict[Any, float]:
+def heights_of(schema: Registry) -> dict[Any, float]:
     """How many objects the smallest value of each class nests in each other."""
     heights: dict[Any, float] = dict.fromkeys(schema.by_name.values(), math.inf)
 
     def height_of_type(kind: WireType) -> float:
         if kind.name in _SCALARS or isinstance(kind, Vector | Flags | Repetition):
             return 0
-        return min(heights[c] for c in _classes(kind, schema))
+        return min(heights[c] for c in classes_of(kind, schema))
 
     changed = True
     while changed:
@@ -169,75 +177,3 @@ def _heights(schema: Registry) -> dict[Any, float]:
                 heights[cls] = height
                 changed = True
     return heights
-
-
-# Schemas
-
-
-_ADJECTIVES = ("old", "new", "my", "p_q_", "x", "the", "edit", "get")
-_NOUNS = ("", "User", "file", "Message", "2", "_id", "s", "DH_params")
-_WORDS_OF_TL = st.builds(str.__add__, st.sampled_from(_ADJECTIVES), st.sampled_from(_NOUNS))
-_NAMESPACE = st.sampled_from(("", "", "auth.", "a.b."))
-_NAMES = st.lists(st.builds(str.__add__, _NAMESPACE, _WORDS_OF_TL), min_size=1, max_size=5, unique=True)
-_RESULTS = st.builds(str.__add__, _NAMESPACE, st.sampled_from(("Foo", "Bar", "Baz")))
-_VARIABLES = st.lists(st.sampled_from(("X", "Y")), max_size=2, unique=True)
-_IDS = st.integers(0, _ALL_BITS)
-_LAYERS = st.none() | st.integers(0, 300)
-_BUILTIN = ("int", "long", "double", "string", "bytes", "int128", "int256", "Bool", "Object", "true")
-_VECTORS = st.lists(st.sampled_from(("Vector", "vector", "%Vector")), max_size=2)
-
-
-@st.composite
-def schemas(draw: DrawFn) -> Schema:
-    """Small schemas that hold together, with most of what the TL language has."""
-    names = draw(_NAMES)
-    are_functions = [draw(st.booleans()) for _ in names]
-    results = [draw(_RESULTS) for _ in names]
-    types = [TypeRef(r) for r, is_function in zip(results, are_functions, strict=True) if not is_function]
-    combinators = []
-    ids: set[int] = set()
-    for name, result, is_function in zip(names, results, are_functions, strict=True):
-        ids.add(constructor_id := draw(_IDS.filter(lambda n: n not in ids)))
-        variables = draw(_VARIABLES) if is_function else []
-        kinds = [TypeRef(n) for n in _BUILTIN] + types + [TypeRef(v, generic=True) for v in variables]
-        combinators.append(
-            Combinator(
-                name=name,
-                id=constructor_id,
-                implicit=tuple(Parameter(v, TypeRef("Type")) for v in variables),
-                parameters=_draw_parameters(draw, kinds),
-                result=_draw_type(draw, kinds) if is_function else TypeRef(result),
-                is_function=is_function,
-            )
-        )
-    return Schema(combinators, draw(_LAYERS))
-
-
-def _draw_type(draw: DrawFn, kinds: list[TypeRef]) -> TypeRef:
-    kind = draw(st.sampled_from(kinds))
-    for vector in draw(_VECTORS):
-        kind = TypeRef(vector.lstrip("%"), (kind,), bare=vector.startswith("%"))
-    return kind
-
-
-def _draw_parameters(draw: DrawFn, kinds: list[TypeRef], nesting: int = 2) -> tuple[Parameter, ...]:
-    names = draw(st.lists(_WORDS_OF_TL, min_size=nesting < 2, max_size=4, unique=True))
-    counts: list[str] = []
-    result = []
-    for name in names:
-        kind: TypeExpr = TypeRef("#")
-        flag = None
-        choice = draw(st.integers(0, 7))
-        if counts and choice & 1:
-            flag = FlagRef(draw(st.sampled_from(counts)), draw(st.integers(0, 31)))
-        if choice < 2 and nesting:
-            times = draw(st.sampled_from((0, 1, 9, *counts, None) if counts else (0, 1, 9)))
-            kind = Multiplicity(times, _draw_parameters(draw, kinds, nesting - 1))
-        elif choice < 7:
-            kind = _draw_type(draw, kinds)
-        else:
-            counts.append(name)
-            flag = None
-        is_anonymous = flag is None and name not in counts and choice == 6
-        result.append(Parameter("" if is_anonymous else name, kind, flag))
-    return tuple(result)

@@ -1,16 +1,21 @@
 """TL, the schema and serialization language of MTProto: parser, code generator, strict codec.
 
-    from tl import Schema
-    schema = Schema.read("schema/api.tl")      # parsed and resolved, or SchemaError with every error
+    import tl
+    api = tl.load("schema/api.tl")           # the classes of a schema, or SchemaError with every error
+    data = bytes(api.CodeSettings(current_number=True))
+    api.decode(data)                         # the object again, or DecodeError with offset and path
 
-The classes that the generator writes are used by themselves: ``bytes(obj)`` encodes, the generated package's
-``decode`` reads.  This package knows nothing of MTProto and needs the standard library only.
+``tl generate`` writes the same classes as a package.  This package knows nothing of MTProto and needs the
+standard library only.
 """
+
+from __future__ import annotations
 
 from tl.codec import decode, decode_prefix, decode_result, encode, encode_result
 from tl.errors import (
     DecodeError,
     EncodeError,
+    IdMismatchWarning,
     InvalidCount,
     InvalidUtf8,
     JSONValueError,
@@ -22,15 +27,21 @@ from tl.errors import (
     TrailingBytes,
     UnexpectedConstructor,
     UnexpectedEnd,
+    UnknownFlags,
 )
 from tl.limits import Budget, Limits
 from tl.runtime import TLFunction, TLObject
-from tl.schema import Schema
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tl.loader import load
+    from tl.schema import Schema
 
 __all__ = [
     "Budget",
     "DecodeError",
     "EncodeError",
+    "IdMismatchWarning",
     "InvalidCount",
     "InvalidUtf8",
     "JSONValueError",
@@ -46,12 +57,30 @@ __all__ = [
     "TrailingBytes",
     "UnexpectedConstructor",
     "UnexpectedEnd",
+    "UnknownFlags",
     "__version__",
     "decode",
     "decode_prefix",
     "decode_result",
     "encode",
     "encode_result",
+    "load",
 ]
 
 __version__ = "0.1.0"
+
+_LATER = {"Schema": "tl.schema", "load": "tl.loader"}
+
+
+def __getattr__(name: str) -> object:
+    """What reads schemas is imported when it is first used: programs with generated classes never need it."""
+    if name not in _LATER:
+        raise AttributeError(f"module 'tl' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -17,6 +17,10 @@ from zlib import crc32
 __all__ = ["Combinator", "Doc", "FlagRef", "Multiplicity", "Parameter", "TypeExpr", "TypeRef"]
 
 
+# Where in the text a node begins, for errors: no part of what it means, and -1 where there is no text.
+_START: int = field(default=-1, compare=False, repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class TypeRef:
     """A type by name, with its arguments: ``int``, ``auth.SentCode``, ``Vector<bytes>``, ``%Message``.
@@ -28,6 +32,7 @@ class TypeRef:
     arguments: tuple[TypeExpr, ...] = ()
     bare: bool = False
     generic: bool = False
+    start: int = _START
 
     @property
     def is_bare(self) -> bool:
@@ -50,6 +55,7 @@ class Multiplicity:
 
     count: int | str | None
     items: tuple[Parameter, ...]
+    start: int = _START
 
     def __str__(self) -> str:
         times = "" if self.count is None else f"{self.count}*"
@@ -77,9 +83,11 @@ class Parameter:
     name: str
     type: TypeExpr
     flag: FlagRef | None = None
+    start: int = _START
 
     def __str__(self) -> str:
-        name = f"{self.name}:" if self.name else ""
+        # Without a name a condition would read like a type: TL's own name for no name keeps them apart.
+        name = f"{self.name or '_'}:" if self.name or self.flag else ""
         return f"{name}{self.flag or ''}{self.type}"
 
 
@@ -109,7 +117,7 @@ class Combinator:
     """One declaration: a constructor of its result type, or a function that returns it.
 
     `id` is the declared constructor id (None where the text gives none) and `line` the line it stands on;
-    neither the line nor the doc comment counts when combinators are compared.
+    neither its place nor the doc comment counts when combinators are compared.
     """
 
     name: str
@@ -121,6 +129,7 @@ class Combinator:
     is_builtin: bool = False
     line: int = field(default=0, compare=False)
     doc: Doc = field(default=Doc(), compare=False)
+    start: int = _START
 
     @property
     def namespace(self) -> str:

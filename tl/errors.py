@@ -11,6 +11,7 @@ from __future__ import annotations
 __all__ = [
     "DecodeError",
     "EncodeError",
+    "IdMismatchWarning",
     "InvalidCount",
     "InvalidUtf8",
     "JSONValueError",
@@ -22,6 +23,7 @@ __all__ = [
     "TrailingBytes",
     "UnexpectedConstructor",
     "UnexpectedEnd",
+    "UnknownFlags",
 ]
 
 
@@ -64,6 +66,10 @@ class SchemaError(TLError):
 
     def __str__(self) -> str:
         return "\n".join(error.describe() for error in self.errors)
+
+
+class IdMismatchWarning(UserWarning):
+    """Constructor ids of a schema are not the CRC-32 of their declarations; the declared ones are used."""
 
 
 class EncodeError(TLError, ValueError):
@@ -134,4 +140,11 @@ class TrailingBytes(DecodeError):
 
 
 class LimitExceeded(DecodeError):
-    """The value is deeper or larger than the limits allow."""
+    """The value is deeper or larger than the limits allow: `got` is what it came to, `expected` the limit."""
+
+
+class UnknownFlags(DecodeError):
+    """A flags word has bits that no field of this schema uses; `got` is these bits alone, as an int.
+
+    Raised with ``strict_flags=True`` only: otherwise they are kept, for they may mean something to others.
+    """

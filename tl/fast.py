@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 __all__ = [
     "BOOL_FALSE",
     "BOOL_TRUE",
-    "HEAD",
     "NUMBER_CODES",
+    "READ_SHORT",
+    "SHORT_BYTES",
+    "SINGLE",
+    "SIZE",
     "TAIL",
     "VECTOR_ID",
     "Level",
@@ -100,11 +103,17 @@ class _LastLevel(Level):
 # Straight-line writing
 
 new = object.__new__
-HEAD = [bytes([n]) for n in range(254)]
-"""The length byte of a short string."""
 TAIL = [bytes(-(n + 1) % 4) for n in range(254)]
-"""The padding of a short string."""
+"""The padding of a short string of n bytes."""
+SIZE = [n + 4 & -4 for n in range(254)]
+"""How much it takes with its length byte and padding."""
+SHORT_BYTES = [Struct(f"<{n + 1}p{-(n + 1) % 4}x").pack for n in range(254)]
+"""What writes it: to `struct`, a length byte and what it counts are a Pascal string."""
+READ_SHORT = [Struct(f"<{n + 1}p{-(n + 1) % 4}s").unpack_from for n in range(254)]
+"""What reads it, and its padding."""
 VECTOR_NUMBER = 0x1CB5C415
+_FEW = 4
+"""So many elements are added one by one, more are joined: what is faster."""
 _VECTOR_HEADS = [_pack("<II", VECTOR_NUMBER, count) for count in range(256)]
 NUMBER_CODES = {"int": "i", "long": "q", "double": "d"}
 """The numbers that vectors of are read and written at once, and their codes in `struct`."""
@@ -144,12 +153,24 @@ def write_bytes_vector(values: Any) -> bytes:
     if type(values) is not list:
         raise Unfit
     count = len(values)
-    parts = [_VECTOR_HEADS[count] if count < 256 else _vector_head(count)]
+    if count > _FEW:
+        return _many_bytes(values)
+    encoded = _VECTOR_HEADS[count]
     for value in values:
         if type(value) is not bytes:
             raise Unfit
         size = len(value)
-        parts.append(HEAD[size] + value + TAIL[size] if size < 254 else long_bytes(value))
+        encoded += SHORT_BYTES[size](value) if size < 254 else long_bytes(value)
+    return encoded
+
+
+def _many_bytes(values: list[Any]) -> bytes:
+    parts = [_vector_head(len(values))]
+    for value in values:
+        if type(value) is not bytes:
+            raise Unfit
+        size = len(value)
+        parts.append(SHORT_BYTES[size](value) if size < 254 else long_bytes(value))
     return b"".join(parts)
 
 
@@ -164,10 +185,25 @@ def write_boxes(values: Any, writers: dict[type, FastWriter]) -> bytes:
     """A boxed vector of boxed objects."""
     if type(values) is not list:
         raise Unfit
-    return _vector_head(len(values)) + b"".join([writers[type(value)](value) for value in values])
+    count = len(values)
+    if count > _FEW:
+        return _vector_head(count) + b"".join([writers[type(value)](value) for value in values])
+    encoded = _VECTOR_HEADS[count]
+    for value in values:
+        encoded += writers[type(value)](value)
+    return encoded
 
 
 # Straight-line reading
+
+
+class _Single(dict[type, object]):
+    def __missing__(self, cls: type) -> object:
+        return self.setdefault(cls, new(cls))
+
+
+SINGLE = _Single()
+"""Class without fields → its one instance: nothing tells any two of them apart."""
 
 
 def read_long(data: bytes, pos: int) -> tuple[bytes, int]:
@@ -191,32 +227,29 @@ def read_numbers(data: bytes, pos: int, code: str, depth: Any) -> tuple[list[Any
     return list(_unpack_from(f"<{count}{code}", data, pos + 8)), pos + 8 + size
 
 
-def _count(data: bytes, pos: int, depth: Any) -> int:
-    """The count of the boxed vector at `pos`, whose elements take four bytes or more."""
-    constructor_id, count = _unpack_two(data, pos)
-    if constructor_id != VECTOR_NUMBER or count > len(data) - pos - 8 >> 2:
-        raise Unfit
-    if type(depth) is not int:
-        depth.elements(count)
-    return count  # type: ignore[no-any-return]
+# The elements of other vectors take four bytes or more, so where a count is too large the data ends first.
 
 
 def read_bytes_vector(data: bytes, pos: int, depth: Any) -> tuple[list[bytes], int]:
     """The elements of a boxed vector of bytes."""
-    values = []
-    count = _count(data, pos, depth)
+    constructor_id, count = _unpack_two(data, pos)
+    if constructor_id != VECTOR_NUMBER:
+        raise Unfit
+    if type(depth) is not int:
+        depth.elements(count)
     pos += 8
-    for _ in range(count):
+    values: list[Any] = []
+    while count:
         size = data[pos]
         if size < 254:
-            end = pos + 1 + size
-            values.append(data[pos + 1 : end])
-            pos = end + 3 & -4
-            if data[end:pos] != TAIL[size]:
+            value, tail = READ_SHORT[size](data, pos)
+            if tail != TAIL[size]:
                 raise Unfit
+            pos += SIZE[size]
         else:
             value, pos = read_long(data, pos)
-            values.append(value)
+        values.append(value)
+        count -= 1
     return values, pos
 
 
@@ -228,10 +261,15 @@ def read_string_vector(data: bytes, pos: int, depth: Any) -> tuple[list[str], in
 
 def read_boxes(data: bytes, pos: int, readers: dict[bytes, FastReader], depth: Any) -> tuple[list[Any], int]:
     """The elements of a boxed vector of boxed objects."""
-    values = []
-    count = _count(data, pos, depth)
+    constructor_id, count = _unpack_two(data, pos)
+    if constructor_id != VECTOR_NUMBER:
+        raise Unfit
+    if type(depth) is not int:
+        depth.elements(count)
     pos += 8
-    for _ in range(count):
+    values: list[Any] = []
+    while count:
         value, pos = readers[data[pos : pos + 4]](data, pos + 4, depth)
         values.append(value)
+        count -= 1
     return values, pos

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tl.ast import Combinator, Multiplicity, Parameter, TypeExpr, TypeRef
-from tl.errors import InvalidCount, MissingField, SchemaError
+from tl.errors import MissingField, SchemaError, UnknownFlags
 from tl.names import field_names
 from tl.objects import AnyObject, Bare, Boxed
 from tl.primitives import PRIMITIVES, Vector
@@ -35,6 +35,21 @@ class Flags(WireType):
     def __init__(self, known: int) -> None:
         super().__init__("#", 4)
         self.known = known
+
+    def read(self, reader: Reader) -> int:
+        """The whole word; with `strict_flags`, raise UnknownFlags where a bit of it is nobody's."""
+        offset = reader.pos
+        word = int.from_bytes(reader.take(4, "#"), "little")
+        unknown = word & ~self.known
+        if unknown and reader.strict_flags:
+            raise reader.fail(
+                UnknownFlags,
+                f"got flag bits 0x{unknown:08x}, which no field uses",
+                offset=offset,
+                got=unknown,
+                expected=f"only bits of 0x{self.known:08x}",
+            )
+        return word
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +87,21 @@ class Table(tuple[Field, ...]):
         """The values by Python name."""
         values: dict[str, object] = {}
         words: dict[int, int] = {}
+        path = reader.path
+        path.append("")
         for index, field in enumerate(self):
-            reader.path.append(field.tl_name or field.name)
-            if field.flag and not words[field.flag[0]] >> field.flag[1] & 1:
+            path[-1] = field.tl_name or field.name
+            kind, flag = field.type, field.flag
+            if flag and not words[flag[0]] >> flag[1] & 1:
                 values[field.name] = False if field.is_true_flag else None
-            elif isinstance(field.type, Flags):
-                words[index] = int.from_bytes(reader.take(4, "#"), "little")
-                values[field.name] = words[index] & ~field.type.known
-            elif isinstance(field.type, Repetition):
-                values[field.name] = field.type.read_times(reader, field.type.times(values))
+            elif isinstance(kind, Flags):
+                words[index] = kind.read(reader)
+                values[field.name] = words[index] & ~kind.known
+            elif isinstance(kind, Repetition):
+                values[field.name] = kind.read_times(reader, kind.times(values))
             else:
-                values[field.name] = field.type.read(reader)
-            reader.path.pop()
+                values[field.name] = kind.read(reader)
+        path.pop()
         return values
 
     def write(self, values: Mapping[str, object], writer: Writer) -> bytes:
@@ -179,22 +197,14 @@ class Repetition(WireType):
 
     def read_times(self, reader: Reader, times: int) -> list[object]:
         """The items, `times` times; raise DecodeError where the bytes can't hold that many."""
-        if not self.items.size:
-            reader.charge("empty_elements", times, reader.pos)
-        elif times > reader.left // self.items.size:
-            most = reader.left // self.items.size
-            raise reader.fail(
-                InvalidCount,
-                f"got {times} repetitions, expected at most {most}",
-                got=times,
-                expected=f"<= {most}",
-            )
+        reader.expect_elements(times, self.items.size, reader.pos)
         values = []
+        reader.path.append(0)
         for index in range(times):
-            reader.path.append(f"[{index}]")
+            reader.path[-1] = index
             row = tuple(self.items.read(reader).values())
             values.append(row[0] if len(row) == 1 else row)
-            reader.path.pop()
+        reader.path.pop()
         return values
 
     def write_times(self, value: object, times: int, writer: Writer) -> bytes:
@@ -206,7 +216,7 @@ class Repetition(WireType):
         parts = []
         names = [field.name for field in self.items]
         for index, element in enumerate(value):
-            writer.path.append(f"[{index}]")
+            writer.path.append(index)
             row = (element,) if len(names) == 1 else element
             if not isinstance(row, tuple) or len(row) != len(names):
                 raise writer.fail(f"got {type_name(element)}, expected a tuple of {len(names)}")
@@ -222,9 +232,12 @@ def wire_type(kind: TypeExpr, schema: Registry, generics: frozenset[str] = froze
             raise SchemaError(f"a repetition by a field has to be a field itself: {kind}")
         return Repetition(kind.count, _table(kind.items, schema, generics), str(kind))
     name = kind.name
+    takes = int(name in ("Vector", "vector"))
+    if len(kind.arguments) != takes:
+        raise SchemaError(f"{name} takes {takes} argument(s), got {len(kind.arguments)}: {kind}")
     if name in PRIMITIVES and not kind.bare:
         return PRIMITIVES[name]
-    if name in ("Vector", "vector") and len(kind.arguments) == 1:
+    if takes:
         boxed = name == "Vector" and not kind.bare
         return Vector(wire_type(kind.arguments[0], schema, generics), boxed=boxed)
     if name == "Object" or name in generics:

@@ -170,7 +170,7 @@ class _Walker:
         children: list[Span] = []
         values: list[object] = []
         for index in range(times):
-            self.reader.path.append(f"[{index}]")
+            self.reader.path.append(index)
             row = tuple(self.fields(kind.items, children).values())
             values.append(row[0] if len(row) == 1 else row)
             self.reader.path.pop()
@@ -187,7 +187,7 @@ class _Walker:
         children.append(self.span(at, COUNT, count))
         values: list[object] = []
         for index in range(count):
-            self.reader.path.append(f"[{index}]")
+            self.reader.path.append(index)
             children.append(self.value(kind.item))
             values.append(children[-1].value)
             self.reader.path.pop()

@@ -61,16 +61,16 @@ def _write(kind: WireType | None, value: object, writer: Writer) -> object:
             raise writer.fail(f"got {type_name(value)}, expected bytes")
         return {"hex": raw.hex()}
     if isinstance(value, list | tuple):
-        return [_write_item(f"[{i}]", kind, item, writer) for i, item in enumerate(value)]
+        return [_write_item(i, kind, item, writer) for i, item in enumerate(value)]
     table: Table | None = getattr(type(value), "FIELDS", None)
     if table is None:
         raise writer.fail(f"got {type_name(value)}, expected a TL value")
     return _write_object(value, table, writer)
 
 
-def _write_item(part: str, kind: WireType | None, item: object, writer: Writer) -> object:
+def _write_item(index: int, kind: WireType | None, item: object, writer: Writer) -> object:
     """An element of a list of the type `kind`."""
-    writer.path.append(part)
+    writer.path.append(index)
     if not isinstance(kind, Repetition):
         written = _write(kind.item if isinstance(kind, Vector) else None, item, writer)
     elif len(kind.items) == 1:
@@ -246,7 +246,7 @@ class _Builder(Place):
 
     def item(self, kind: Vector | Repetition, index: int, value: object) -> object:
         """An element of a list; of a repetition with several items, all of them."""
-        self.path.append(f"[{index}]")
+        self.path.append(index)
         if isinstance(kind, Vector):
             built = self.value(kind.item, value)
         elif len(kind.items) == 1:

@@ -14,6 +14,9 @@ from __future__ import annotations
 __all__ = ["DEFAULT_LIMITS", "Budget", "Limits", "OverBudget"]
 
 _COUNTED = ("objects", "elements", "empty_elements", "string_bytes", "gunzipped_bytes")
+_SMALL_PACKED = 4096
+"""What a gzip_packed has to spare, in packed bytes: an honest part of a file that is all zeros is as dense as
+any bomb, and no client's parts are larger than 1 MiB."""
 
 
 class Limits:
@@ -22,11 +25,12 @@ class Limits:
     `depth`: how many objects that can hold other objects may be nested in each other.
     `objects`: how many such objects there may be in all.  (The others are elements of vectors, counted as
     such, or come one by one with an object that is counted.)
-    `elements`: how many elements all vectors may have together.
+    `elements`: how many elements all vectors and repetitions may have together.
     `empty_elements`: how many of these may be of no bytes, for nothing else bounds their count.
     `string_bytes`: how many bytes there may be in all strings together, padding and lengths left out.
-    `gunzipped_bytes`: how many bytes may be unpacked from gzip_packed, `gunzip_ratio`: how many from each
-    packed byte (deflate gives up to 1032).
+    `gunzipped_bytes`: how many bytes may be unpacked from all gzip_packed together.
+    `gunzip_ratio`: how many from each packed byte (deflate gives up to 1032), where each gzip_packed counts as
+    4 KiB longer than it is: with 256, what unpacks to 1 MiB or less is never too dense.
     """
 
     __slots__ = (
@@ -142,6 +146,11 @@ class Budget:
             limit = getattr(self.limits, what)
             raise OverBudget(what, limit - left, limit)
         setattr(self, what, left)
+
+    def may_gunzip(self, packed: int) -> int:
+        """How many bytes may be unpacked now from a gzip_packed of `packed` bytes."""
+        by_ratio = self.limits.gunzip_ratio * (packed + _SMALL_PACKED)
+        return max(0, min(by_ratio, self.gunzipped_bytes))
 
     def budget(self) -> Budget:
         """This budget itself, so that `Limits` and budgets can be given alike."""

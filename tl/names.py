@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import keyword
 
-from tl.ast import Combinator
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tl.ast import Combinator
 
 __all__ = ["class_name", "field_names", "module_name", "union_name"]
 

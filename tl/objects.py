@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tl.errors import LimitExceeded
+from tl.fast import new
 from tl.wire import Reader, WireType, Writer, type_name
 
 if TYPE_CHECKING:
@@ -21,21 +21,14 @@ MAX_ENCODE_DEPTH = 128
 """How deep objects may be nested when they are encoded: more than a decoder takes, less than Python can."""
 
 
-def _read_fields(cls: Any, reader: Reader) -> object:
-    table: Table = cls.FIELDS
+def _read_fields(cls: Any, table: Table, reader: Reader) -> object:
+    value = new(cls)
+    if not table:
+        return value
     if table.nests:
-        reader.depth -= 1
-        if reader.depth < 0:
-            limit = reader.budget.limits.depth
-            raise reader.fail(
-                LimitExceeded,
-                f"objects are nested deeper than {limit}",
-                got=f"> {limit}",
-                expected=f"<= {limit}",
-            )
+        reader.enter_object()
     values = table.read(reader)
     reader.depth += table.nests
-    value = cls.__new__(cls)
     for name, item in values.items():
         setattr(value, name, item)
     return value
@@ -73,7 +66,8 @@ class Bare(WireType):
         return table.size
 
     def read(self, reader: Reader) -> object:
-        return _read_fields(self._schema.by_name[self._constructor], reader)
+        cls = self._schema.by_name[self._constructor]
+        return _read_fields(cls, cls.FIELDS, reader)
 
     def write(self, value: object, writer: Writer) -> bytes:
         if not isinstance(value, self._schema.by_name[self._constructor]):
@@ -84,11 +78,12 @@ class Bare(WireType):
 class Boxed(WireType):
     """A boxed type: one of its constructors, each behind its id."""
 
-    __slots__ = ("_schema",)
+    __slots__ = ("_met", "_schema")
 
     def __init__(self, name: str, schema: Registry) -> None:
         super().__init__(name, 4)
         self._schema = schema
+        self._met: dict[bytes, tuple[Any, Table]] = {}  # by id: what was read before needs no search
 
     def classes(self) -> tuple[Any, ...]:
         """The classes of the type's constructors."""
@@ -108,13 +103,19 @@ class Boxed(WireType):
 
     def read(self, reader: Reader) -> object:
         got = reader.constructor_id(self.name)
+        cls, table = self._met.get(got) or self._meet(got, reader)
+        return _read_fields(cls, table, reader)
+
+    def _meet(self, got: bytes, reader: Reader) -> tuple[Any, Table]:
+        """The class that has the id just read, and its table; raise UnexpectedConstructor."""
         number = int.from_bytes(got, "little")
         cls = self.find(number)
-        if cls is not None:
-            return _read_fields(cls, reader)
-        known = self._schema.find(number)
-        note = f" ({known.TL_NAME})" if known else f", unknown to {self._schema.name}"
-        raise reader.unexpected_constructor(got, self.expected(), note)
+        if cls is None:
+            known = self._schema.find(number)
+            note = f" ({known.TL_NAME})" if known else f", unknown to {self._schema.name}"
+            raise reader.unexpected_constructor(got, self.expected(), note)
+        self._met[got] = cls, cls.FIELDS
+        return self._met[got]
 
     def write(self, value: object, writer: Writer) -> bytes:
         if not self.takes(value):

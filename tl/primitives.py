@@ -91,24 +91,14 @@ class Bytes(WireType):
 
     def read(self, reader: Reader) -> bytes:
         start = reader.pos
-        size = reader.take(1, f"the length of {self.name}")[0]
-        if size == 255:
-            raise reader.fail(
-                NonCanonical, "got length byte 255, expected 0..254", offset=start, got=255, expected="0..254"
-            )
-        if size == 254:
-            size = int.from_bytes(reader.take(3, f"the length of {self.name}"), "little")
-            if size < 254 and reader.canonical:
-                raise reader.fail(
-                    NonCanonical,
-                    f"a length of {size} in the four-byte form, expected the one-byte form",
-                    offset=start,
-                    got=size,
-                    expected=">= 254",
-                )
+        size = reader.take(1, self.name, "the length of ")[0]
+        if size >= 254:
+            size = self._long_size(size, reader)
+        if size <= reader.left:
+            reader.charge("string_bytes", size, start)
         value = reader.take(size, self.name)
-        padding = reader.take(-(reader.pos - start) % 4, f"the padding of {self.name}")
-        if reader.canonical and padding.strip(b"\0"):
+        padding = reader.take(-(reader.pos - start) % 4, self.name, "the padding of ")
+        if reader.canonical and any(padding):
             raise reader.fail(
                 NonCanonical,
                 f"padding {padding.hex()} behind {self.name}, expected zeros",
@@ -117,6 +107,24 @@ class Bytes(WireType):
                 expected=bytes(len(padding)),
             )
         return value
+
+    def _long_size(self, first: int, reader: Reader) -> int:
+        """The length in the three bytes behind `first`."""
+        start = reader.pos - 1
+        if first == 255:
+            raise reader.fail(
+                NonCanonical, "got length byte 255, expected 0..254", offset=start, got=255, expected="0..254"
+            )
+        size = int.from_bytes(reader.take(3, self.name, "the length of "), "little")
+        if size < 254 and reader.canonical:
+            raise reader.fail(
+                NonCanonical,
+                f"a length of {size} in the four-byte form, expected the one-byte form",
+                offset=start,
+                got=size,
+                expected=">= 254",
+            )
+        return size
 
     def write(self, value: object, writer: Writer) -> bytes:
         raw = as_bytes(value)
@@ -135,7 +143,7 @@ class String(Bytes):
 
     def read(self, reader: Reader) -> str:  # type: ignore[override]
         start = reader.pos
-        raw = super().read(reader)
+        raw = Bytes.read(self, reader)
         try:
             return raw.decode()
         except UnicodeDecodeError as error:
@@ -205,31 +213,22 @@ class Vector(WireType):
                 raise reader.unexpected_constructor(got, f"0x1cb5c415 ({self.name})")
         count = self._count(reader)
         values: list[object] = []
+        read, path = self.item.read, reader.path
+        path.append(0)
         for index in range(count):
-            reader.path.append(f"[{index}]")
-            values.append(self.item.read(reader))
-            reader.path.pop()
+            path[-1] = index
+            values.append(read(reader))
+        path.pop()
         return values
 
     def _count(self, reader: Reader) -> int:
         offset = reader.pos
-        count = int.from_bytes(reader.take(4, f"the count of {self.name}"), "little", signed=True)
+        count = int.from_bytes(reader.take(4, self.name, "the count of "), "little", signed=True)
         if count < 0:
             raise reader.fail(
                 InvalidCount, f"got count {count}, expected >= 0", offset=offset, got=count, expected=">= 0"
             )
-        if not self.item.size:
-            reader.charge("empty_elements", count, offset)
-            return count
-        most = reader.left // self.item.size
-        if count > most:
-            raise reader.fail(
-                InvalidCount,
-                f"got count {count}, the {reader.left} bytes left hold at most {most}",
-                offset=offset,
-                got=count,
-                expected=f"<= {most}",
-            )
+        reader.expect_elements(count, self.item.size, offset)
         return count
 
     def write(self, value: object, writer: Writer) -> bytes:
@@ -240,7 +239,7 @@ class Vector(WireType):
         parts = [VECTOR_ID] if self.boxed else []
         parts.append(struct.pack("<i", len(value)))
         for index, element in enumerate(value):
-            writer.path.append(f"[{index}]")
+            writer.path.append(index)
             parts.append(self.item.write(element, writer))
             writer.path.pop()
         return b"".join(parts)

@@ -90,8 +90,13 @@ def _read(kind: WireType, reader: Reader) -> Any:
     try:
         return kind.read(reader)
     except RecursionError:
+        limit = reader.budget.limits.depth
         raise LimitExceeded(
-            "objects are nested deeper than the interpreter allows", offset=reader.pos, path=str(reader)
+            f"objects are nested deeper than the interpreter allows, within a limit of {limit}",
+            offset=reader.pos,
+            path=str(reader),
+            got=limit - reader.depth,
+            expected=limit,
         ) from None
 
 

@@ -18,14 +18,12 @@ from tl.fast import BOOL_FALSE, BOOL_TRUE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from typing import Any
 
     from tl.fast import FastReader, FastWriter
     from tl.fields import Table
     from tl.wire import WireType
-
-    Declaration = tuple[str, int, str]
 
 __all__ = ["Registry"]
 
@@ -34,7 +32,7 @@ _UnionType = type(int | str)
 
 
 class _Classes(Mapping[str, "Any"]):
-    """TL name → class, made on first use; the names in the order of the schema."""
+    """TL name → class, made on first use; one namespace after the other."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -79,26 +77,23 @@ class Registry:
 
     # Classes come to be
 
-    def declare(self, declarations: Iterable[Declaration], make: Callable[[str], object]) -> None:
-        """Make combinators known by ``(TL name, constructor id, type)``, the type "" for functions.
+    def declare(self, name: str, number: int, type_name: str, make: Callable[[str], object]) -> None:
+        """Make a combinator known: its TL name, constructor id, and boxed type ("" for a function).
 
-        `make` is called with a TL name and has to define that class, which then adds itself.  Raise
-        SchemaError where a name is taken.
+        `make` is called with the TL name and has to define the class, which then adds itself.  Raise
+        SchemaError where the name is taken.
         """
-        with self._lock:
-            for name, number, type_name in declarations:
-                if name in self.declared:
-                    raise SchemaError(f"{self.name} already has a combinator {name}")
-                self.declared[name] = number, type_name, make
-                if type_name:
-                    self._constructors.setdefault(type_name, []).append(name)
-                    self._by_id.setdefault(number, name)
-                else:
-                    # A body that could be a function or a constructor is the function.  Where functions share
-                    # an id, as pairs in TDLib's schema do, the later one counts: there the first is only
-                    # how the second begins.
-                    self._functions.append(name)
-                    self._by_id[number] = name
+        if name in self.declared:
+            raise SchemaError(f"{self.name} already has a combinator {name}")
+        self.declared[name] = number, type_name, make
+        if type_name:
+            self._constructors.setdefault(type_name, []).append(name)
+            self._by_id.setdefault(number, name)
+        else:
+            # A body that could be a function or a constructor is the function.  Where functions share an id,
+            # as pairs in TDLib's schema do, the later one counts: there the first is how the second begins.
+            self._functions.append(name)
+            self._by_id[number] = name
 
     def make(self, name: str) -> Any:
         """The class of the combinator `name`, made now if need be; raise KeyError where there is none."""
@@ -119,7 +114,7 @@ class Registry:
                 raise SchemaError(f"{self.name} already has a combinator {name}")
             if name not in self.declared:
                 type_name = "" if hasattr(cls, "RESULT") else cls.TYPE
-                self.declare([(name, cls.CONSTRUCTOR_ID, type_name)], self._made.__getitem__)
+                self.declare(name, cls.CONSTRUCTOR_ID, type_name, self._made.__getitem__)
             self._made[name] = cls
             number, type_name, _ = self.declared[name]
             if type_name == "Bool":  # built in: whatever a schema declares, its values are True and False
@@ -171,6 +166,10 @@ class Registry:
         names = self._functions if type_name == "!X" else self._constructors.get(type_name, ())
         found = [name for name in names if self.declared[name][0] == constructor_id]
         return self.make(found[-1]) if found else None
+
+    def type_names(self) -> Collection[str]:
+        """The names of all boxed types."""
+        return self._constructors.keys()
 
     def constructor_names(self, type_name: str) -> tuple[str, ...]:
         """The TL names of a boxed type's constructors; () where there is no such type."""

@@ -13,7 +13,10 @@ from tl.errors import MissingField
 from tl.fast import (
     BOOL_FALSE,
     BOOL_TRUE,
-    HEAD,
+    READ_SHORT,
+    SHORT_BYTES,
+    SINGLE,
+    SIZE,
     TAIL,
     Unfit,
     long_bytes,
@@ -29,6 +32,7 @@ from tl.fast import (
     write_object,
     write_string_vector,
 )
+from tl.lazy import lazily
 from tl.registry import Registry
 
 TYPE_CHECKING = False
@@ -41,8 +45,11 @@ if TYPE_CHECKING:
 __all__ = [
     "BOOL_FALSE",
     "BOOL_TRUE",
-    "HEAD",
     "MISSING",
+    "READ_SHORT",
+    "SHORT_BYTES",
+    "SINGLE",
+    "SIZE",
     "TAIL",
     "Decode",
     "Registry",
@@ -51,6 +58,7 @@ __all__ = [
     "TLObject",
     "Unfit",
     "codec",
+    "lazily",
     "long_bytes",
     "missing_field",
     "new",

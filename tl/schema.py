@@ -6,37 +6,23 @@ known, every flag field there and in front of what depends on it.  All that is w
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from warnings import warn
 
-from tl.ast import Combinator, Multiplicity, Parameter, TypeExpr, TypeRef
-from tl.errors import SchemaError
-from tl.parser import parse
+from tl.ast import Combinator
+from tl.core_types import BUILTIN_TYPES, normal_combinators
+from tl.errors import IdMismatchWarning, SchemaError
+from tl.lexer import Source
+from tl.parser import parse_source
+from tl.resolution import Problem, problems_of
 
 __all__ = ["BUILTIN_TYPES", "IdMismatch", "Schema"]
 
-BUILTIN_TYPES = {
-    "#": 0,
-    "int": 0,
-    "long": 0,
-    "double": 0,
-    "string": 0,
-    "bytes": 0,
-    "int128": 0,
-    "int256": 0,
-    "Bool": 0,
-    "true": 0,
-    "Object": 0,
-    "vector": 1,
-    "Vector": 1,
-}
-"""The types a codec knows without a declaration, and how many arguments each takes."""
-
-# Declarations that only restate the built-in types.
-_CORE = {"int", "long", "double", "string", "bytes", "vector", "int128", "int256"}
+_MOST_PROBLEMS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,50 +34,70 @@ class IdMismatch:
     computed: int
 
     def __str__(self) -> str:
-        return (
-            f"{self.combinator.line}: {self.combinator.name}: declared id {self.declared:08x}, "
-            f"its text gives {self.computed:08x}"
-        )
+        return f"{self.combinator.line}: {self.message}"
+
+    @property
+    def message(self) -> str:
+        """Name and both ids, without the line."""
+        return f"{self.combinator.name}: declared id {self.declared:08x}, its text gives {self.computed:08x}"
 
 
 class Schema:
     """A resolved schema; build it with `Schema.parse` or `Schema.read`.
 
-    `combinators` keeps the order of the text, without the declarations of built-in types; `layer` is the
-    number of a ``// LAYER`` comment, or None.
+    `declarations` is what the text says, in order.  `combinators` are those that get classes: without the
+    declarations of built-in types, and with other names of built-in types (``int53``) replaced by the ones
+    that a codec knows (``long``).  `layer` is the number of a ``// LAYER`` comment, or the layer that was
+    chosen of those the text marks (``===144===``, see `layers`), or None.  `by_id` has the combinator that
+    a body with this id is, if it can be any: a function before a constructor, the last of several functions.
     """
 
-    def __init__(self, combinators: Iterable[Combinator], layer: int | None = None, text: str = "") -> None:
-        self.declarations = tuple(combinators)
+    def __init__(
+        self,
+        declarations: Iterable[Combinator],
+        layer: int | None = None,
+        *,
+        source: Source | None = None,
+        strict_ids: bool = False,
+    ) -> None:
+        self.declarations = tuple(declarations)
         self.layer = layer
-        self.combinators = tuple(c for c in self.declarations if not c.is_builtin and c.name not in _CORE)
+        self.layers: tuple[int, ...] = ()
+        self.type_docs: dict[str, str] = {}
+        self.combinators = tuple(normal_combinators(self.declarations))
         self.by_name = {c.name: c for c in self.combinators}
-        self.by_id = {c.constructor_id: c for c in self.combinators}
+        self.by_id = {c.constructor_id: c for c in (*self.constructors, *self.functions)}
         types: defaultdict[str, list[Combinator]] = defaultdict(list)
-        for combinator in self.combinators:
-            if not combinator.is_function:
-                types[combinator.result.name].append(combinator)
+        for constructor in self.constructors:
+            types[constructor.result.name].append(constructor)
         self.types = {name: tuple(constructors) for name, constructors in types.items()}
-        self._lines = text.removeprefix("\ufeff").split("\n")
-        problems = sorted(self._problems(), key=lambda problem: (problem[0].line, problem[1]))
-        errors = [self.error(message, combinator) for combinator, message in problems]
-        if errors:
-            raise SchemaError.of(errors)
+        self._source = source
+        problems = list(islice(self._problems(strict_ids), _MOST_PROBLEMS + 1))
+        if problems:
+            raise SchemaError.of(self._errors(problems))
 
     @classmethod
-    def parse(cls, text: str) -> Schema:
-        """The schema that `text` is; raise SchemaError, with all errors found, where it is not one."""
-        parsed = parse(text)
-        return cls(parsed.combinators, parsed.layer, text)
+    def parse(cls, text: str, *, layer: int | None = None, strict_ids: bool = False) -> Schema:
+        """The schema that `text` is; raise SchemaError, with all errors found, where it is not one.
+
+        `layer` picks one of the layers that the text marks; by default it is the last.  With `strict_ids` a
+        constructor id that is not the CRC-32 of its declaration is an error, too; without, it is one of
+        `id_mismatches`.
+        """
+        source = Source(text)
+        parsed = parse_source(source, layer=layer)
+        schema = cls(parsed.combinators, parsed.layer, source=source, strict_ids=strict_ids)
+        schema.layers, schema.type_docs = parsed.layers, parsed.type_docs
+        return schema
 
     @classmethod
-    def read(cls, path: Path | str) -> Schema:
-        """The schema in the file at `path` (UTF-8)."""
+    def read(cls, path: Path | str, *, layer: int | None = None, strict_ids: bool = False) -> Schema:
+        """The schema in the file at `path` (UTF-8); all is as for `parse`."""
         try:
             text = Path(path).read_text("utf-8")
         except UnicodeDecodeError as error:
             raise SchemaError(f"{path} is not UTF-8: {error.reason} at byte {error.start}") from None
-        return cls.parse(text)
+        return cls.parse(text, layer=layer, strict_ids=strict_ids)
 
     @property
     def constructors(self) -> tuple[Combinator, ...]:
@@ -107,20 +113,60 @@ class Schema:
     def id_mismatches(self) -> tuple[IdMismatch, ...]:
         """Every declared id that differs from the one its text gives."""
         return tuple(
-            IdMismatch(c, c.id, c.computed_id)
-            for c in self.combinators
-            if c.id is not None and c.id != c.computed_id
+            IdMismatch(c, c.id, computed)
+            for c in self.declarations
+            if c.id is not None and c.id != (computed := c.computed_id)
         )
+
+    @property
+    def shared_ids(self) -> dict[int, tuple[Combinator, ...]]:
+        """Every id that several combinators have, and these: the last is what `by_id` has.
+
+        Functions may share an id, and a function one with a constructor: what a body is follows from where it
+        stands, and where it can be any of them it is the last.  Constructors may not.
+        """
+        found: defaultdict[int, list[Combinator]] = defaultdict(list)
+        for combinator in (*self.constructors, *self.functions):
+            found[combinator.constructor_id].append(combinator)
+        return {number: tuple(sharing) for number, sharing in found.items() if len(sharing) > 1}
+
+    def warn_of_mismatches(self, name: str = "the schema", *, stacklevel: int = 1) -> None:
+        """Issue one `IdMismatchWarning` that lists all `id_mismatches`, if there are any.
+
+        It is that of the line that calls this, or of one further out, by `stacklevel`.
+        """
+        mismatches = self.id_mismatches
+        if mismatches:
+            lines = "".join(f"\n    {mismatch}" for mismatch in mismatches)
+            message = f"{name}: constructor ids that do not follow from the text:{lines}"
+            warn(message, IdMismatchWarning, stacklevel=stacklevel + 1)
 
     def error(self, message: str, combinator: Combinator, *, in_result: bool = False) -> SchemaError:
         """The SchemaError `message`, at the name of one of the combinators, or at that of its result type."""
-        line = combinator.line
-        source = self._lines[line - 1].rstrip("\r") if 0 < line <= len(self._lines) else ""
-        column = _find(combinator.name, source)
-        equals = source.find("=", column)
-        if in_result and equals >= 0:  # it may stand on another line; then the combinator has to do
-            column = max(column, _find(combinator.result.name, source, equals))
-        return SchemaError(message, line=line, column=column + 1, text=source)
+        position, result = combinator.start, combinator.result.start
+        source = self._source
+        # Where the result stands on another line the combinator has to do.
+        if in_result and source and result >= 0 and source.line(result) == combinator.line:
+            position = result
+        return self._error(position, message, combinator.line)
+
+    def _problems(self, strict_ids: bool) -> Iterator[Problem]:
+        yield from problems_of(self)
+        if strict_ids:
+            yield from map(_mismatch_problem, self.id_mismatches)
+
+    def _errors(self, problems: list[Problem]) -> list[SchemaError]:
+        """The errors for `problems` in the order of the text, but not without end."""
+        listed = sorted(problems[:_MOST_PROBLEMS], key=lambda problem: problem.position)
+        errors = [self._error(*problem) for problem in listed]
+        if len(problems) > _MOST_PROBLEMS:
+            errors.append(SchemaError(f"there is more: {_MOST_PROBLEMS} errors are listed"))
+        return errors
+
+    def _error(self, position: int, message: str, line: int) -> SchemaError:
+        if self._source is None or position < 0:
+            return SchemaError(message, line=line, column=1)
+        return self._source.error(message, position)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Schema):
@@ -141,88 +187,8 @@ class Schema:
             lines.append(f"// LAYER {self.layer}")
         return "".join(f"{line}\n" for line in lines)
 
-    # What can be wrong
 
-    def _problems(self) -> Iterator[tuple[Combinator, str]]:
-        yield from self._duplicates()
-        for combinator in self.combinators:
-            for message in self._unresolved(combinator):
-                yield combinator, f"{combinator.name}: {message}"
-
-    def _duplicates(self) -> Iterator[tuple[Combinator, str]]:
-        names: dict[str, Combinator] = {}
-        ids: dict[tuple[int, bool], Combinator] = {}
-        for c in self.combinators:
-            if c.name in names:
-                yield c, f"{c.name} is declared twice, first on line {names[c.name].line}"
-                continue
-            names[c.name] = c
-            # A function may share its id with a constructor: TDLib's schema has such pairs.
-            first = ids.setdefault((c.constructor_id, c.is_function), c)
-            if first is not c:
-                yield c, f"{c.name} has the id {c.constructor_id:08x} of {first.name}, line {first.line}"
-
-    def _unresolved(self, combinator: Combinator) -> Iterator[str]:
-        variables = {p.name for p in combinator.implicit}
-        yield from self._fields(combinator.parameters, variables)
-        if combinator.is_function:
-            yield from self._type(combinator.result, variables)
-        elif combinator.result.is_bare:
-            yield f"the result type {combinator.result} is not a boxed type: expected a capital letter"
-        elif combinator.result.arguments or combinator.result.name in variables:
-            yield f"the result type {combinator.result} is open: MTProto has no such constructor but vector"
-
-    def _fields(self, parameters: tuple[Parameter, ...], variables: set[str]) -> Iterator[str]:
-        numbers: set[str] = set()
-        seen: set[str] = set()
-        for parameter in parameters:
-            if parameter.name and parameter.name in seen:
-                yield f"the field {parameter.name} is there twice"
-            seen.add(parameter.name)
-            if parameter.flag and parameter.flag.field not in numbers:
-                yield (
-                    f"{parameter.name} depends on {parameter.flag.field}, "
-                    "expected a '#' field before it that is always there"
-                )
-            yield from self._type(parameter.type, variables, numbers, parameter.name)
-            if parameter.type == TypeRef("#") and parameter.flag is None:
-                numbers.add(parameter.name)
-
-    def _type(
-        self, kind: TypeExpr, variables: set[str], numbers: Collection[str] = (), name: str = ""
-    ) -> Iterator[str]:
-        where = f"{name}: " if name else ""
-        if isinstance(kind, Multiplicity):
-            if isinstance(kind.count, str) and kind.count not in numbers:
-                yield f"{where}a repetition by {kind.count!r}, expected a number or a '#' field before it"
-            elif kind.count is None and not numbers:
-                yield f"{where}a repetition without a count, expected a number or a '#' field before it"
-            yield from self._fields(kind.items, variables)
-            return
-        takes = BUILTIN_TYPES.get(kind.name, 0)
-        if kind.generic and kind.name not in variables:
-            yield f"{where}'!{kind.name}' is no type variable of this combinator"
-        elif len(kind.arguments) != takes:
-            yield f"{where}{kind.name} takes {takes} argument(s), got {len(kind.arguments)}"
-        elif kind.bare and (kind.name in variables or (kind.name in BUILTIN_TYPES and not takes)):
-            yield f"{where}{kind} has no bare form"
-        elif kind.name in variables or kind.name in BUILTIN_TYPES:
-            pass
-        elif not self._is_known(kind):
-            yield f"{where}unknown type {kind.name!r}"
-        elif kind.bare and len(self.types.get(kind.name, (None,))) != 1:
-            yield f"{where}%{kind.name} has {len(self.types[kind.name])} constructors, a bare type has one"
-        for argument in kind.arguments:
-            yield from self._type(argument, variables, (), name)
-
-    def _is_known(self, kind: TypeRef) -> bool:
-        if kind.name in self.types:
-            return True
-        combinator = self.by_name.get(kind.name)
-        return combinator is not None and not combinator.is_function and kind.is_bare
-
-
-def _find(name: str, source: str, start: int = 0) -> int:
-    """Where `name` stands as a whole in a line, from `start` on; 0 where it does not."""
-    found = re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)").search(source, start)
-    return found.start() if found else 0
+def _mismatch_problem(mismatch: IdMismatch) -> Problem:
+    combinator = mismatch.combinator
+    behind_the_name = combinator.start + len(combinator.name) if combinator.start >= 0 else -1
+    return Problem(behind_the_name, mismatch.message, combinator.line)

@@ -10,7 +10,14 @@ Source: core.telegram.org/mtproto/serialize.
 
 from __future__ import annotations
 
-from tl.errors import DecodeError, EncodeError, LimitExceeded, UnexpectedConstructor, UnexpectedEnd
+from tl.errors import (
+    DecodeError,
+    EncodeError,
+    InvalidCount,
+    LimitExceeded,
+    UnexpectedConstructor,
+    UnexpectedEnd,
+)
 from tl.fast import BOOL_FALSE, BOOL_TRUE, VECTOR_ID
 from tl.limits import DEFAULT_LIMITS, Budget, Limits, OverBudget
 
@@ -27,16 +34,17 @@ __all__ = [
 
 
 class Place:
-    """Where a codec is: the path of fields and indexes, built as it goes down."""
+    """Where a codec is: the path of field names and indexes; it becomes text only where an error needs it."""
 
     __slots__ = ("depth", "path")
 
     def __init__(self, depth: int) -> None:
         self.depth = depth
-        self.path: list[str] = []
+        self.path: list[str | int] = []
 
     def __str__(self) -> str:
-        return "".join(f".{part}" if part[0] != "[" else part for part in self.path).lstrip(".")
+        parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path)
+        return "".join(parts).removeprefix(".")
 
 
 class Reader(Place):
@@ -82,17 +90,23 @@ class Reader(Place):
             expected=expected,
         )
 
-    def take(self, size: int, what: str) -> bytes:
-        """The next `size` bytes; raise UnexpectedEnd where there are fewer."""
-        if self.left < size:
+    def take(self, size: int, name: str, part: str = "") -> bytes:
+        """The next `size` bytes, a `name` or (``part="the count of "``) a part of it; raise UnexpectedEnd."""
+        start = self.pos
+        end = start + size
+        if end > len(self.data):
             raise self.fail(
                 UnexpectedEnd,
-                f"{what} takes {size} bytes, {self.left} are left",
+                f"{part}{name} takes {size} bytes, {self.left} are left",
                 got=self.left,
                 expected=size,
             )
-        self.pos += size
-        return self.data[self.pos - size : self.pos]
+        self.pos = end
+        return self.data[start:end]
+
+    # A header is judged before anything behind it is read, so that the largest costs as little as the
+    # smallest.  The bytes come first, the budget second: what does not even fit into the bytes is wrong under
+    # any limits, and whoever gets LimitExceeded knows that larger ones may help.
 
     def charge(self, what: str, count: int, offset: int) -> None:
         """Take `count` of `what` from the budget; raise LimitExceeded where there is less left."""
@@ -103,9 +117,36 @@ class Reader(Place):
                 LimitExceeded, str(error), offset=offset, got=error.got, expected=error.limit
             ) from None
 
-    def constructor_id(self, what: str) -> bytes:
-        """The four bytes of a constructor id, as they are on the wire."""
-        return self.take(4, f"the constructor id of {what}")
+    def expect_elements(self, count: int, size: int, offset: int) -> None:
+        """Make sure that `count` elements of `size` bytes or more may come; InvalidCount or LimitExceeded."""
+        if not size:
+            self.charge("empty_elements", count, offset)
+        elif count > (most := self.left // size):
+            raise self.fail(
+                InvalidCount,
+                f"got count {count}, the {self.left} bytes left hold at most {most}",
+                offset=offset,
+                got=count,
+                expected=f"<= {most}",
+            )
+        self.charge("elements", count, offset)
+
+    def enter_object(self) -> None:
+        """Go into an object that can hold others; raise LimitExceeded for one too deep, or too many."""
+        if self.depth <= 0:
+            limit = self.budget.limits.depth
+            raise self.fail(
+                LimitExceeded,
+                f"objects are nested deeper than {limit}",
+                got=limit + 1,
+                expected=limit,
+            )
+        self.charge("objects", 1, self.pos)
+        self.depth -= 1
+
+    def constructor_id(self, name: str) -> bytes:
+        """The four bytes of the constructor id of a `name`, as they are on the wire."""
+        return self.take(4, name, "the constructor id of ")
 
     def unexpected_constructor(self, got: bytes, expected: str, note: str = "") -> DecodeError:
         """The error for the id just read."""

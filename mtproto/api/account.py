@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from typing import Any as _Any
-
 from tl import runtime as _rt
 
 from ._schema import SCHEMA as _SCHEMA
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any as _Any
+
     from . import _root
     from . import auth as _auth
 
@@ -19,7 +19,7 @@ __all__ = [
     "SendVerifyPhoneCode",
 ]
 
-_HEAD = _rt.HEAD
+_SIZE = _rt.SIZE
 _TAIL = _rt.TAIL
 _Unfit = _rt.Unfit
 _MISSING = _rt.MISSING
@@ -27,6 +27,8 @@ _long_bytes = _rt.long_bytes
 _missing_field = _rt.missing_field
 _new = _rt.new
 _read_long = _rt.read_long
+_read_short = _rt.READ_SHORT
+_short_bytes = _rt.SHORT_BYTES
 _read_CodeSettings = _SCHEMA.readers("CodeSettings")
 _write_CodeSettings = _SCHEMA.writers("CodeSettings")
 
@@ -64,7 +66,7 @@ class SendVerifyPhoneCode(_rt.TLFunction["_auth.TypeSentCode"]):
         v1 = self.settings
         return (
             b'\xf9V\xa3\xa5'
-            + (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0))
+            + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0))
             + _write_CodeSettings[type(v1)](v1)
         )
 
@@ -72,17 +74,15 @@ class SendVerifyPhoneCode(_rt.TLFunction["_auth.TypeSentCode"]):
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         if not depth:
             raise _Unfit
-        depth = depth - 1
         obj = _new(SendVerifyPhoneCode)
         n = data[pos]
         if n < 254:
-            end = pos + n + 1
-            obj.phone_number = data[pos + 1 : end].decode()
-            pos = end + 3 & -4
-            if data[end:pos] != _TAIL[n]:
+            value, tail = _read_short[n](data, pos)
+            if tail != _TAIL[n]:
                 raise _Unfit
+            pos += _SIZE[n]
         else:
             value, pos = _read_long(data, pos)
-            obj.phone_number = value.decode()
-        obj.settings, pos = _read_CodeSettings[data[pos : pos + 4]](data, pos + 4, depth)
+        obj.phone_number = value.decode()
+        obj.settings, pos = _read_CodeSettings[data[pos : pos + 4]](data, pos + 4, depth - 1)
         return obj, pos

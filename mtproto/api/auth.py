@@ -4,15 +4,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from typing import Any as _Any
-from typing import TypeAlias as _TypeAlias
-
 from tl import runtime as _rt
 
 from ._schema import SCHEMA as _SCHEMA
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any as _Any
+    from typing import TypeAlias as _TypeAlias
+
     from . import _root
     from . import help as _help
 
@@ -46,7 +46,7 @@ __all__ = [
     "TypeSentCodeType",
 ]
 
-_HEAD = _rt.HEAD
+_SIZE = _rt.SIZE
 _TAIL = _rt.TAIL
 _Unfit = _rt.Unfit
 _MISSING = _rt.MISSING
@@ -54,6 +54,9 @@ _long_bytes = _rt.long_bytes
 _missing_field = _rt.missing_field
 _new = _rt.new
 _read_long = _rt.read_long
+_read_short = _rt.READ_SHORT
+_short_bytes = _rt.SHORT_BYTES
+_single = _rt.SINGLE
 _pack_II = _rt.Struct("<II").pack
 _pack_Ii = _rt.Struct("<Ii").pack
 _pack_Iqqi = _rt.Struct("<Iqqi").pack
@@ -66,6 +69,7 @@ _read_auth__CodeType = _SCHEMA.readers("auth.CodeType")
 _read_auth__SentCodeType = _SCHEMA.readers("auth.SentCodeType")
 _read_help__TermsOfService = _SCHEMA.readers("help.TermsOfService")
 _unpack_I = _rt.Struct("<I").unpack_from
+_unpack_I4s = _rt.Struct("<I4s").unpack_from
 _unpack_i = _rt.Struct("<i").unpack_from
 _unpack_q = _rt.Struct("<q").unpack_from
 _unpack_qqi = _rt.Struct("<qqi").unpack_from
@@ -125,20 +129,26 @@ class SentCode(_rt.TLObject):
         v1 = self.type
         s2 = self.phone_code_hash.encode()
         n2 = len(s2)
-        t3 = b""
         v3 = self.next_type
         if v3 is not None:
             f0 |= 0x2
-            t3 += _write_auth__CodeType[type(v3)](v3)
+            t3 = _write_auth__CodeType[type(v3)](v3)
+        else:
+            t3 = b""
         v4 = self.timeout
         if v4 is not None:
             f0 |= 0x4
-            t3 += _pack_i(v4)
-        return (
-            _pack_II(0x5E002502, f0)
-            + _write_auth__SentCodeType[type(v1)](v1)
-            + (_HEAD[n2] + s2 + _TAIL[n2] if n2 < 254 else _long_bytes(s2))
-            + t3
+            t4 = _pack_i(v4)
+        else:
+            t4 = b""
+        return b"".join(
+            (
+                _pack_II(0x5E002502, f0),
+                _write_auth__SentCodeType[type(v1)](v1),
+                (_short_bytes[n2](s2) if n2 < 254 else _long_bytes(s2)),
+                t3,
+                t4,
+            )
         )
 
     @staticmethod
@@ -147,20 +157,18 @@ class SentCode(_rt.TLObject):
             raise _Unfit
         depth = depth - 1
         obj = _new(SentCode)
-        f0, = _unpack_I(data, pos)
-        pos += 4
+        f0, kind = _unpack_I4s(data, pos)
         obj.flags = f0 & 0xFFFFFFF9
-        obj.type, pos = _read_auth__SentCodeType[data[pos : pos + 4]](data, pos + 4, depth)
+        obj.type, pos = _read_auth__SentCodeType[kind](data, pos + 8, depth)
         n = data[pos]
         if n < 254:
-            end = pos + n + 1
-            obj.phone_code_hash = data[pos + 1 : end].decode()
-            pos = end + 3 & -4
-            if data[end:pos] != _TAIL[n]:
+            value, tail = _read_short[n](data, pos)
+            if tail != _TAIL[n]:
                 raise _Unfit
+            pos += _SIZE[n]
         else:
             value, pos = _read_long(data, pos)
-            obj.phone_code_hash = value.decode()
+        obj.phone_code_hash = value.decode()
         if f0 & 0x2:
             obj.next_type, pos = _read_auth__CodeType[data[pos : pos + 4]](data, pos + 4, depth)
         else:
@@ -202,9 +210,8 @@ class SentCodeSuccess(_rt.TLObject):
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         if not depth:
             raise _Unfit
-        depth = depth - 1
         obj = _new(SentCodeSuccess)
-        obj.authorization, pos = _read_auth__Authorization[data[pos : pos + 4]](data, pos + 4, depth)
+        obj.authorization, pos = _read_auth__Authorization[data[pos : pos + 4]](data, pos + 4, depth - 1)
         return obj, pos
 
 
@@ -288,12 +295,12 @@ class SentCodePaymentRequired(_rt.TLObject):
         return b"".join(
             (
                 b'\xbf~\x82\xf8',
-                (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0)),
-                (_HEAD[n1] + s1 + _TAIL[n1] if n1 < 254 else _long_bytes(s1)),
-                (_HEAD[n2] + s2 + _TAIL[n2] if n2 < 254 else _long_bytes(s2)),
-                (_HEAD[n3] + s3 + _TAIL[n3] if n3 < 254 else _long_bytes(s3)),
+                (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0)),
+                (_short_bytes[n1](s1) if n1 < 254 else _long_bytes(s1)),
+                (_short_bytes[n2](s2) if n2 < 254 else _long_bytes(s2)),
+                (_short_bytes[n3](s3) if n3 < 254 else _long_bytes(s3)),
                 _pack_i(self.premium_days),
-                (_HEAD[n5] + s5 + _TAIL[n5] if n5 < 254 else _long_bytes(s5)),
+                (_short_bytes[n5](s5) if n5 < 254 else _long_bytes(s5)),
                 _pack_q(self.amount),
             )
         )
@@ -303,59 +310,53 @@ class SentCodePaymentRequired(_rt.TLObject):
         obj = _new(SentCodePaymentRequired)
         n = data[pos]
         if n < 254:
-            end = pos + n + 1
-            obj.store_product = data[pos + 1 : end].decode()
-            pos = end + 3 & -4
-            if data[end:pos] != _TAIL[n]:
+            value, tail = _read_short[n](data, pos)
+            if tail != _TAIL[n]:
                 raise _Unfit
+            pos += _SIZE[n]
         else:
             value, pos = _read_long(data, pos)
-            obj.store_product = value.decode()
+        obj.store_product = value.decode()
         n = data[pos]
         if n < 254:
-            end = pos + n + 1
-            obj.phone_code_hash = data[pos + 1 : end].decode()
-            pos = end + 3 & -4
-            if data[end:pos] != _TAIL[n]:
+            value, tail = _read_short[n](data, pos)
+            if tail != _TAIL[n]:
                 raise _Unfit
+            pos += _SIZE[n]
         else:
             value, pos = _read_long(data, pos)
-            obj.phone_code_hash = value.decode()
+        obj.phone_code_hash = value.decode()
         n = data[pos]
         if n < 254:
-            end = pos + n + 1
-            obj.support_email_address = data[pos + 1 : end].decode()
-            pos = end + 3 & -4
-            if data[end:pos] != _TAIL[n]:
+            value, tail = _read_short[n](data, pos)
+            if tail != _TAIL[n]:
                 raise _Unfit
+            pos += _SIZE[n]
         else:
             value, pos = _read_long(data, pos)
-            obj.support_email_address = value.decode()
+        obj.support_email_address = value.decode()
         n = data[pos]
         if n < 254:
-            end = pos + n + 1
-            obj.support_email_subject = data[pos + 1 : end].decode()
-            pos = end + 3 & -4
-            if data[end:pos] != _TAIL[n]:
+            value, tail = _read_short[n](data, pos)
+            if tail != _TAIL[n]:
                 raise _Unfit
+            pos += _SIZE[n]
         else:
             value, pos = _read_long(data, pos)
-            obj.support_email_subject = value.decode()
-        obj.premium_days, = _unpack_i(data, pos)
+        obj.support_email_subject = value.decode()
+        (obj.premium_days,) = _unpack_i(data, pos)
         pos += 4
         n = data[pos]
         if n < 254:
-            end = pos + n + 1
-            obj.currency = data[pos + 1 : end].decode()
-            pos = end + 3 & -4
-            if data[end:pos] != _TAIL[n]:
+            value, tail = _read_short[n](data, pos)
+            if tail != _TAIL[n]:
                 raise _Unfit
+            pos += _SIZE[n]
         else:
             value, pos = _read_long(data, pos)
-            obj.currency = value.decode()
-        obj.amount, = _unpack_q(data, pos)
-        pos += 8
-        return obj, pos
+        obj.currency = value.decode()
+        (obj.amount,) = _unpack_q(data, pos)
+        return obj, pos + 8
 
 
 class Authorization(_rt.TLObject):
@@ -422,38 +423,41 @@ class Authorization(_rt.TLObject):
             if v1 is not True:
                 raise _Unfit
             f0 |= 0x2
-        t2 = b""
         v2 = self.otherwise_relogin_days
         if v2 is not None:
             f0 |= 0x2
-            t2 += _pack_i(v2)
+            t2 = _pack_i(v2)
+        else:
+            t2 = b""
         v3 = self.tmp_sessions
         if v3 is not None:
             f0 |= 0x1
-            t2 += _pack_i(v3)
+            t3 = _pack_i(v3)
+        else:
+            t3 = b""
         v4 = self.future_auth_token
         if v4 is not None:
             f0 |= 0x4
             if type(v4) is not bytes:
                 raise _Unfit
             n4 = len(v4)
-            t2 += _HEAD[n4] + v4 + _TAIL[n4] if n4 < 254 else _long_bytes(v4)
+            t4 = _short_bytes[n4](v4) if n4 < 254 else _long_bytes(v4)
+        else:
+            t4 = b""
         v5 = self.user
-        t2 += _write_User[type(v5)](v5)
         if (v1 is False) is not (v2 is None):
             raise _Unfit
-        return _pack_II(0x2EA2C0D4, f0) + t2
+        return b"".join((_pack_II(0x2EA2C0D4, f0), t2, t3, t4, _write_User[type(v5)](v5)))
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         if not depth:
             raise _Unfit
-        depth = depth - 1
         obj = _new(Authorization)
-        f0, = _unpack_I(data, pos)
-        pos += 4
+        (f0,) = _unpack_I(data, pos)
         obj.flags = f0 & 0xFFFFFFF8
         obj.setup_password_required = f0 & 0x2 != 0
+        pos += 4
         if f0 & 0x2:
             (obj.otherwise_relogin_days,) = _unpack_i(data, pos)
             pos += 4
@@ -467,17 +471,15 @@ class Authorization(_rt.TLObject):
         if f0 & 0x4:
             n = data[pos]
             if n < 254:
-                end = pos + n + 1
-                obj.future_auth_token = data[pos + 1 : end]
-                pos = end + 3 & -4
-                if data[end:pos] != _TAIL[n]:
+                obj.future_auth_token, tail = _read_short[n](data, pos)
+                if tail != _TAIL[n]:
                     raise _Unfit
+                pos += _SIZE[n]
             else:
-                value, pos = _read_long(data, pos)
-                obj.future_auth_token = value
+                obj.future_auth_token, pos = _read_long(data, pos)
         else:
             obj.future_auth_token = None
-        obj.user, pos = _read_User[data[pos : pos + 4]](data, pos + 4, depth)
+        obj.user, pos = _read_User[data[pos : pos + 4]](data, pos + 4, depth - 1)
         return obj, pos
 
 
@@ -514,11 +516,12 @@ class AuthorizationSignUpRequired(_rt.TLObject):
         f0 = self.flags
         if f0 & 0x1:
             raise _Unfit
-        t1 = b""
         v1 = self.terms_of_service
         if v1 is not None:
             f0 |= 0x1
-            t1 += _write_help__TermsOfService[type(v1)](v1)
+            t1 = _write_help__TermsOfService[type(v1)](v1)
+        else:
+            t1 = b""
         return _pack_II(0x44747E9A, f0) + t1
 
     @staticmethod
@@ -527,9 +530,9 @@ class AuthorizationSignUpRequired(_rt.TLObject):
             raise _Unfit
         depth = depth - 1
         obj = _new(AuthorizationSignUpRequired)
-        f0, = _unpack_I(data, pos)
-        pos += 4
+        (f0,) = _unpack_I(data, pos)
         obj.flags = f0 & 0xFFFFFFFE
+        pos += 4
         if f0 & 0x1:
             obj.terms_of_service, pos = _read_help__TermsOfService[data[pos : pos + 4]](data, pos + 4, depth)
         else:
@@ -555,8 +558,7 @@ class CodeTypeSms(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        obj = _new(CodeTypeSms)
-        return obj, pos
+        return _single[CodeTypeSms], pos
 
 
 class CodeTypeCall(_rt.TLObject):
@@ -577,8 +579,7 @@ class CodeTypeCall(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        obj = _new(CodeTypeCall)
-        return obj, pos
+        return _single[CodeTypeCall], pos
 
 
 class CodeTypeFlashCall(_rt.TLObject):
@@ -599,8 +600,7 @@ class CodeTypeFlashCall(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        obj = _new(CodeTypeFlashCall)
-        return obj, pos
+        return _single[CodeTypeFlashCall], pos
 
 
 class CodeTypeMissedCall(_rt.TLObject):
@@ -621,8 +621,7 @@ class CodeTypeMissedCall(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        obj = _new(CodeTypeMissedCall)
-        return obj, pos
+        return _single[CodeTypeMissedCall], pos
 
 
 class CodeTypeFragmentSms(_rt.TLObject):
@@ -643,8 +642,7 @@ class CodeTypeFragmentSms(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        obj = _new(CodeTypeFragmentSms)
-        return obj, pos
+        return _single[CodeTypeFragmentSms], pos
 
 
 class SentCodeTypeApp(_rt.TLObject):
@@ -674,9 +672,8 @@ class SentCodeTypeApp(_rt.TLObject):
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeApp)
-        obj.length, = _unpack_i(data, pos)
-        pos += 4
-        return obj, pos
+        (obj.length,) = _unpack_i(data, pos)
+        return obj, pos + 4
 
 
 class SentCodeTypeSms(_rt.TLObject):
@@ -706,9 +703,8 @@ class SentCodeTypeSms(_rt.TLObject):
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeSms)
-        obj.length, = _unpack_i(data, pos)
-        pos += 4
-        return obj, pos
+        (obj.length,) = _unpack_i(data, pos)
+        return obj, pos + 4
 
 
 class SentCodeTypeCall(_rt.TLObject):
@@ -738,9 +734,8 @@ class SentCodeTypeCall(_rt.TLObject):
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeCall)
-        obj.length, = _unpack_i(data, pos)
-        pos += 4
-        return obj, pos
+        (obj.length,) = _unpack_i(data, pos)
+        return obj, pos + 4
 
 
 class SentCodeTypeFlashCall(_rt.TLObject):
@@ -767,21 +762,20 @@ class SentCodeTypeFlashCall(_rt.TLObject):
     def _encode(self) -> bytes:
         s0 = self.pattern.encode()
         n0 = len(s0)
-        return b'\xd9\xc6\x03\xab' + (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0))
+        return b'\xd9\xc6\x03\xab' + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0))
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeFlashCall)
         n = data[pos]
         if n < 254:
-            end = pos + n + 1
-            obj.pattern = data[pos + 1 : end].decode()
-            pos = end + 3 & -4
-            if data[end:pos] != _TAIL[n]:
+            value, tail = _read_short[n](data, pos)
+            if tail != _TAIL[n]:
                 raise _Unfit
+            pos += _SIZE[n]
         else:
             value, pos = _read_long(data, pos)
-            obj.pattern = value.decode()
+        obj.pattern = value.decode()
         return obj, pos
 
 
@@ -814,7 +808,7 @@ class SentCodeTypeMissedCall(_rt.TLObject):
         n0 = len(s0)
         return (
             b'\x84d\x00\x82'
-            + (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0))
+            + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0))
             + _pack_i(self.length)
         )
 
@@ -823,17 +817,15 @@ class SentCodeTypeMissedCall(_rt.TLObject):
         obj = _new(SentCodeTypeMissedCall)
         n = data[pos]
         if n < 254:
-            end = pos + n + 1
-            obj.prefix = data[pos + 1 : end].decode()
-            pos = end + 3 & -4
-            if data[end:pos] != _TAIL[n]:
+            value, tail = _read_short[n](data, pos)
+            if tail != _TAIL[n]:
                 raise _Unfit
+            pos += _SIZE[n]
         else:
             value, pos = _read_long(data, pos)
-            obj.prefix = value.decode()
-        obj.length, = _unpack_i(data, pos)
-        pos += 4
-        return obj, pos
+        obj.prefix = value.decode()
+        (obj.length,) = _unpack_i(data, pos)
+        return obj, pos + 4
 
 
 class SentCodeTypeEmailCode(_rt.TLObject):
@@ -908,41 +900,46 @@ class SentCodeTypeEmailCode(_rt.TLObject):
             f0 |= 0x2
         s3 = self.email_pattern.encode()
         n3 = len(s3)
-        t5 = b""
         v5 = self.reset_available_period
         if v5 is not None:
             f0 |= 0x8
-            t5 += _pack_i(v5)
+            t5 = _pack_i(v5)
+        else:
+            t5 = b""
         v6 = self.reset_pending_date
         if v6 is not None:
             f0 |= 0x10
-            t5 += _pack_i(v6)
-        return (
-            _pack_II(0xF450F59B, f0)
-            + (_HEAD[n3] + s3 + _TAIL[n3] if n3 < 254 else _long_bytes(s3))
-            + _pack_i(self.length)
-            + t5
+            t6 = _pack_i(v6)
+        else:
+            t6 = b""
+        return b"".join(
+            (
+                _pack_II(0xF450F59B, f0),
+                (_short_bytes[n3](s3) if n3 < 254 else _long_bytes(s3)),
+                _pack_i(self.length),
+                t5,
+                t6,
+            )
         )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeEmailCode)
-        f0, = _unpack_I(data, pos)
-        pos += 4
+        (f0,) = _unpack_I(data, pos)
         obj.flags = f0 & 0xFFFFFFE4
-        obj.apple_signin_allowed = f0 & 0x1 != 0
-        obj.google_signin_allowed = f0 & 0x2 != 0
+        pos += 4
         n = data[pos]
         if n < 254:
-            end = pos + n + 1
-            obj.email_pattern = data[pos + 1 : end].decode()
-            pos = end + 3 & -4
-            if data[end:pos] != _TAIL[n]:
+            value, tail = _read_short[n](data, pos)
+            if tail != _TAIL[n]:
                 raise _Unfit
+            pos += _SIZE[n]
         else:
             value, pos = _read_long(data, pos)
-            obj.email_pattern = value.decode()
-        obj.length, = _unpack_i(data, pos)
+        obj.email_pattern = value.decode()
+        obj.apple_signin_allowed = f0 & 0x1 != 0
+        obj.google_signin_allowed = f0 & 0x2 != 0
+        (obj.length,) = _unpack_i(data, pos)
         pos += 4
         if f0 & 0x8:
             (obj.reset_available_period,) = _unpack_i(data, pos)
@@ -1008,12 +1005,11 @@ class SentCodeTypeSetUpEmailRequired(_rt.TLObject):
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeSetUpEmailRequired)
-        f0, = _unpack_I(data, pos)
-        pos += 4
+        (f0,) = _unpack_I(data, pos)
         obj.flags = f0 & 0xFFFFFFFC
         obj.apple_signin_allowed = f0 & 0x1 != 0
         obj.google_signin_allowed = f0 & 0x2 != 0
-        return obj, pos
+        return obj, pos + 4
 
 
 class SentCodeTypeFragmentSms(_rt.TLObject):
@@ -1044,7 +1040,7 @@ class SentCodeTypeFragmentSms(_rt.TLObject):
         n0 = len(s0)
         return (
             b'9\\V\xd9'
-            + (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0))
+            + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0))
             + _pack_i(self.length)
         )
 
@@ -1053,17 +1049,15 @@ class SentCodeTypeFragmentSms(_rt.TLObject):
         obj = _new(SentCodeTypeFragmentSms)
         n = data[pos]
         if n < 254:
-            end = pos + n + 1
-            obj.url = data[pos + 1 : end].decode()
-            pos = end + 3 & -4
-            if data[end:pos] != _TAIL[n]:
+            value, tail = _read_short[n](data, pos)
+            if tail != _TAIL[n]:
                 raise _Unfit
+            pos += _SIZE[n]
         else:
             value, pos = _read_long(data, pos)
-            obj.url = value.decode()
-        obj.length, = _unpack_i(data, pos)
-        pos += 4
-        return obj, pos
+        obj.url = value.decode()
+        (obj.length,) = _unpack_i(data, pos)
+        return obj, pos + 4
 
 
 class SentCodeTypeFirebaseSms(_rt.TLObject):
@@ -1127,100 +1121,88 @@ class SentCodeTypeFirebaseSms(_rt.TLObject):
         f0 = self.flags
         if f0 & 0x7:
             raise _Unfit
-        t1 = b""
         v1 = self.nonce
         if v1 is not None:
             f0 |= 0x1
             if type(v1) is not bytes:
                 raise _Unfit
             n1 = len(v1)
-            t1 += _HEAD[n1] + v1 + _TAIL[n1] if n1 < 254 else _long_bytes(v1)
+            t1 = _short_bytes[n1](v1) if n1 < 254 else _long_bytes(v1)
+        else:
+            t1 = b""
         v2 = self.play_integrity_project_id
-        if v2 is not None:
-            f0 |= 0x4
-            t1 += _pack_q(v2)
         v3 = self.play_integrity_nonce
-        if v3 is not None:
+        if v2 is not None and v3 is not None:
             f0 |= 0x4
             if type(v3) is not bytes:
                 raise _Unfit
             n3 = len(v3)
-            t1 += _HEAD[n3] + v3 + _TAIL[n3] if n3 < 254 else _long_bytes(v3)
+            t2 = _pack_q(v2) + (_short_bytes[n3](v3) if n3 < 254 else _long_bytes(v3))
+        elif v2 is not None or v3 is not None:
+            raise _Unfit
+        else:
+            t2 = b""
         v4 = self.receipt
-        if v4 is not None:
+        v5 = self.push_timeout
+        if v4 is not None and v5 is not None:
             f0 |= 0x2
             s4 = v4.encode()
             n4 = len(s4)
-            t1 += _HEAD[n4] + s4 + _TAIL[n4] if n4 < 254 else _long_bytes(s4)
-        v5 = self.push_timeout
-        if v5 is not None:
-            f0 |= 0x2
-            t1 += _pack_i(v5)
-        t1 += _pack_i(self.length)
-        if (v2 is None) is not (v3 is None):
+            t4 = (_short_bytes[n4](s4) if n4 < 254 else _long_bytes(s4)) + _pack_i(v5)
+        elif v4 is not None or v5 is not None:
             raise _Unfit
-        if (v4 is None) is not (v5 is None):
-            raise _Unfit
-        return _pack_II(0x009FD736, f0) + t1
+        else:
+            t4 = b""
+        return b"".join((_pack_II(0x009FD736, f0), t1, t2, t4, _pack_i(self.length)))
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeFirebaseSms)
-        f0, = _unpack_I(data, pos)
-        pos += 4
+        (f0,) = _unpack_I(data, pos)
         obj.flags = f0 & 0xFFFFFFF8
+        pos += 4
         if f0 & 0x1:
             n = data[pos]
             if n < 254:
-                end = pos + n + 1
-                obj.nonce = data[pos + 1 : end]
-                pos = end + 3 & -4
-                if data[end:pos] != _TAIL[n]:
+                obj.nonce, tail = _read_short[n](data, pos)
+                if tail != _TAIL[n]:
                     raise _Unfit
+                pos += _SIZE[n]
             else:
-                value, pos = _read_long(data, pos)
-                obj.nonce = value
+                obj.nonce, pos = _read_long(data, pos)
         else:
             obj.nonce = None
         if f0 & 0x4:
             (obj.play_integrity_project_id,) = _unpack_q(data, pos)
             pos += 8
-        else:
-            obj.play_integrity_project_id = None
-        if f0 & 0x4:
             n = data[pos]
             if n < 254:
-                end = pos + n + 1
-                obj.play_integrity_nonce = data[pos + 1 : end]
-                pos = end + 3 & -4
-                if data[end:pos] != _TAIL[n]:
+                obj.play_integrity_nonce, tail = _read_short[n](data, pos)
+                if tail != _TAIL[n]:
                     raise _Unfit
+                pos += _SIZE[n]
             else:
-                value, pos = _read_long(data, pos)
-                obj.play_integrity_nonce = value
+                obj.play_integrity_nonce, pos = _read_long(data, pos)
         else:
+            obj.play_integrity_project_id = None
             obj.play_integrity_nonce = None
         if f0 & 0x2:
             n = data[pos]
             if n < 254:
-                end = pos + n + 1
-                obj.receipt = data[pos + 1 : end].decode()
-                pos = end + 3 & -4
-                if data[end:pos] != _TAIL[n]:
+                value, tail = _read_short[n](data, pos)
+                if tail != _TAIL[n]:
                     raise _Unfit
+                pos += _SIZE[n]
             else:
                 value, pos = _read_long(data, pos)
-                obj.receipt = value.decode()
-        else:
-            obj.receipt = None
-        if f0 & 0x2:
+            obj.receipt = value.decode()
             (obj.push_timeout,) = _unpack_i(data, pos)
             pos += 4
         else:
+            obj.receipt = None
             obj.push_timeout = None
-        obj.length, = _unpack_i(data, pos)
-        pos += 4
-        return obj, pos
+        (obj.length,) = _unpack_i(data, pos)
+        return obj, pos + 4
 
 
 class SentCodeTypeSmsWord(_rt.TLObject):
@@ -1247,32 +1229,32 @@ class SentCodeTypeSmsWord(_rt.TLObject):
         f0 = self.flags
         if f0 & 0x1:
             raise _Unfit
-        t1 = b""
         v1 = self.beginning
         if v1 is not None:
             f0 |= 0x1
             s1 = v1.encode()
             n1 = len(s1)
-            t1 += _HEAD[n1] + s1 + _TAIL[n1] if n1 < 254 else _long_bytes(s1)
+            t1 = _short_bytes[n1](s1) if n1 < 254 else _long_bytes(s1)
+        else:
+            t1 = b""
         return _pack_II(0xA416AC81, f0) + t1
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeSmsWord)
-        f0, = _unpack_I(data, pos)
-        pos += 4
+        (f0,) = _unpack_I(data, pos)
         obj.flags = f0 & 0xFFFFFFFE
+        pos += 4
         if f0 & 0x1:
             n = data[pos]
             if n < 254:
-                end = pos + n + 1
-                obj.beginning = data[pos + 1 : end].decode()
-                pos = end + 3 & -4
-                if data[end:pos] != _TAIL[n]:
+                value, tail = _read_short[n](data, pos)
+                if tail != _TAIL[n]:
                     raise _Unfit
+                pos += _SIZE[n]
             else:
                 value, pos = _read_long(data, pos)
-                obj.beginning = value.decode()
+            obj.beginning = value.decode()
         else:
             obj.beginning = None
         return obj, pos
@@ -1302,32 +1284,32 @@ class SentCodeTypeSmsPhrase(_rt.TLObject):
         f0 = self.flags
         if f0 & 0x1:
             raise _Unfit
-        t1 = b""
         v1 = self.beginning
         if v1 is not None:
             f0 |= 0x1
             s1 = v1.encode()
             n1 = len(s1)
-            t1 += _HEAD[n1] + s1 + _TAIL[n1] if n1 < 254 else _long_bytes(s1)
+            t1 = _short_bytes[n1](s1) if n1 < 254 else _long_bytes(s1)
+        else:
+            t1 = b""
         return _pack_II(0xB37794AF, f0) + t1
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         obj = _new(SentCodeTypeSmsPhrase)
-        f0, = _unpack_I(data, pos)
-        pos += 4
+        (f0,) = _unpack_I(data, pos)
         obj.flags = f0 & 0xFFFFFFFE
+        pos += 4
         if f0 & 0x1:
             n = data[pos]
             if n < 254:
-                end = pos + n + 1
-                obj.beginning = data[pos + 1 : end].decode()
-                pos = end + 3 & -4
-                if data[end:pos] != _TAIL[n]:
+                value, tail = _read_short[n](data, pos)
+                if tail != _TAIL[n]:
                     raise _Unfit
+                pos += _SIZE[n]
             else:
                 value, pos = _read_long(data, pos)
-                obj.beginning = value.decode()
+            obj.beginning = value.decode()
         else:
             obj.beginning = None
         return obj, pos
@@ -1398,9 +1380,9 @@ class SendCode(_rt.TLFunction["TypeSentCode"]):
         return b"".join(
             (
                 b'O$w\xa6',
-                (_HEAD[n0] + s0 + _TAIL[n0] if n0 < 254 else _long_bytes(s0)),
+                (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0)),
                 _pack_i(self.api_id),
-                (_HEAD[n2] + s2 + _TAIL[n2] if n2 < 254 else _long_bytes(s2)),
+                (_short_bytes[n2](s2) if n2 < 254 else _long_bytes(s2)),
                 _write_CodeSettings[type(v3)](v3),
             )
         )
@@ -1409,31 +1391,28 @@ class SendCode(_rt.TLFunction["TypeSentCode"]):
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         if not depth:
             raise _Unfit
-        depth = depth - 1
         obj = _new(SendCode)
         n = data[pos]
         if n < 254:
-            end = pos + n + 1
-            obj.phone_number = data[pos + 1 : end].decode()
-            pos = end + 3 & -4
-            if data[end:pos] != _TAIL[n]:
+            value, tail = _read_short[n](data, pos)
+            if tail != _TAIL[n]:
                 raise _Unfit
+            pos += _SIZE[n]
         else:
             value, pos = _read_long(data, pos)
-            obj.phone_number = value.decode()
-        obj.api_id, = _unpack_i(data, pos)
+        obj.phone_number = value.decode()
+        (obj.api_id,) = _unpack_i(data, pos)
         pos += 4
         n = data[pos]
         if n < 254:
-            end = pos + n + 1
-            obj.api_hash = data[pos + 1 : end].decode()
-            pos = end + 3 & -4
-            if data[end:pos] != _TAIL[n]:
+            value, tail = _read_short[n](data, pos)
+            if tail != _TAIL[n]:
                 raise _Unfit
+            pos += _SIZE[n]
         else:
             value, pos = _read_long(data, pos)
-            obj.api_hash = value.decode()
-        obj.settings, pos = _read_CodeSettings[data[pos : pos + 4]](data, pos + 4, depth)
+        obj.api_hash = value.decode()
+        obj.settings, pos = _read_CodeSettings[data[pos : pos + 4]](data, pos + 4, depth - 1)
         return obj, pos
 
 
@@ -1499,7 +1478,7 @@ class BindTempAuthKey(_rt.TLFunction["bool"]):
         n3 = len(v3)
         return (
             _pack_Iqqi(0xCDD42A05, self.perm_auth_key_id, self.nonce, self.expires_at)
-            + (_HEAD[n3] + v3 + _TAIL[n3] if n3 < 254 else _long_bytes(v3))
+            + (_short_bytes[n3](v3) if n3 < 254 else _long_bytes(v3))
         )
 
     @staticmethod
@@ -1509,14 +1488,12 @@ class BindTempAuthKey(_rt.TLFunction["bool"]):
         pos += 20
         n = data[pos]
         if n < 254:
-            end = pos + n + 1
-            obj.encrypted_message = data[pos + 1 : end]
-            pos = end + 3 & -4
-            if data[end:pos] != _TAIL[n]:
+            obj.encrypted_message, tail = _read_short[n](data, pos)
+            if tail != _TAIL[n]:
                 raise _Unfit
+            pos += _SIZE[n]
         else:
-            value, pos = _read_long(data, pos)
-            obj.encrypted_message = value
+            obj.encrypted_message, pos = _read_long(data, pos)
         return obj, pos
 
 

@@ -4,15 +4,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from typing import Any as _Any
-from typing import TypeAlias as _TypeAlias
-
 from tl import runtime as _rt
 
 from ._schema import SCHEMA as _SCHEMA
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any as _Any
+    from typing import TypeAlias as _TypeAlias
+
     from . import _root
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "TypeTermsOfService",
 ]
 
-_HEAD = _rt.HEAD
+_SIZE = _rt.SIZE
 _TAIL = _rt.TAIL
 _Unfit = _rt.Unfit
 _MISSING = _rt.MISSING
@@ -30,12 +30,15 @@ _missing_field = _rt.missing_field
 _new = _rt.new
 _read_boxes = _rt.read_boxes
 _read_long = _rt.read_long
+_read_short = _rt.READ_SHORT
+_short_bytes = _rt.SHORT_BYTES
+_single = _rt.SINGLE
 _write_boxes = _rt.write_boxes
 _pack_II = _rt.Struct("<II").pack
 _pack_i = _rt.Struct("<i").pack
 _read_DataJSON = _SCHEMA.readers("DataJSON")
 _read_MessageEntity = _SCHEMA.readers("MessageEntity")
-_unpack_I = _rt.Struct("<I").unpack_from
+_unpack_I4s = _rt.Struct("<I4s").unpack_from
 _unpack_i = _rt.Struct("<i").unpack_from
 _write_DataJSON = _SCHEMA.writers("DataJSON")
 _write_MessageEntity = _SCHEMA.writers("MessageEntity")
@@ -96,16 +99,17 @@ class TermsOfService(_rt.TLObject):
         v2 = self.id
         s3 = self.text.encode()
         n3 = len(s3)
-        t5 = b""
         v5 = self.min_age_confirm
         if v5 is not None:
             f0 |= 0x2
-            t5 += _pack_i(v5)
+            t5 = _pack_i(v5)
+        else:
+            t5 = b""
         return b"".join(
             (
                 _pack_II(0x780A0310, f0),
                 _write_DataJSON[type(v2)](v2),
-                (_HEAD[n3] + s3 + _TAIL[n3] if n3 < 254 else _long_bytes(s3)),
+                (_short_bytes[n3](s3) if n3 < 254 else _long_bytes(s3)),
                 _write_boxes(self.entities, _write_MessageEntity),
                 t5,
             )
@@ -117,21 +121,19 @@ class TermsOfService(_rt.TLObject):
             raise _Unfit
         depth = depth - 1
         obj = _new(TermsOfService)
-        f0, = _unpack_I(data, pos)
-        pos += 4
+        f0, kind = _unpack_I4s(data, pos)
         obj.flags = f0 & 0xFFFFFFFC
+        obj.id, pos = _read_DataJSON[kind](data, pos + 8, depth)
         obj.popup = f0 & 0x1 != 0
-        obj.id, pos = _read_DataJSON[data[pos : pos + 4]](data, pos + 4, depth)
         n = data[pos]
         if n < 254:
-            end = pos + n + 1
-            obj.text = data[pos + 1 : end].decode()
-            pos = end + 3 & -4
-            if data[end:pos] != _TAIL[n]:
+            value, tail = _read_short[n](data, pos)
+            if tail != _TAIL[n]:
                 raise _Unfit
+            pos += _SIZE[n]
         else:
             value, pos = _read_long(data, pos)
-            obj.text = value.decode()
+        obj.text = value.decode()
         obj.entities, pos = _read_boxes(data, pos, _read_MessageEntity, depth)
         if f0 & 0x2:
             (obj.min_age_confirm,) = _unpack_i(data, pos)
@@ -171,8 +173,7 @@ class GetConfig(_rt.TLFunction["_root.TypeConfig"]):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        obj = _new(GetConfig)
-        return obj, pos
+        return _single[GetConfig], pos
 
 
 TypeTermsOfService: _TypeAlias = TermsOfService

@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from typing import Any as _Any
-
 from tl import runtime as _rt
 
 from ._schema import SCHEMA as _SCHEMA
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any as _Any
+
     from . import _root
 
 __all__ = [
@@ -67,7 +67,6 @@ class GetUsers(_rt.TLFunction["list[_root.TypeUser]"]):
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
         if not depth:
             raise _Unfit
-        depth = depth - 1
         obj = _new(GetUsers)
-        obj.id, pos = _read_boxes(data, pos, _read_InputUser, depth)
+        obj.id, pos = _read_boxes(data, pos, _read_InputUser, depth - 1)
         return obj, pos

@@ -26,19 +26,20 @@ from mtproto.events import (
     SessionCreated,
 )
 from mtproto.message import (
-    MAX_UNPACKED,
     Message,
     constructor_id,
     unpack_container,
+    unpack_gzip,
     unpack_rpc_result,
-    unpack_within,
 )
 from mtproto.message_id import ReceivedWindow, SequenceNumbers, Verdict, unix_time
 from mtproto.session.base import Outgoing, Session, decode_service
 from mtproto.side import Side
 
-__all__ = ["MAX_DROPPED", "MAX_RESENDS", "BadMessage", "ClientSession"]
+__all__ = ["ANSWER_LIMITS", "MAX_DROPPED", "MAX_RESENDS", "BadMessage", "ClientSession"]
 
+ANSWER_LIMITS = tl.Limits()
+"""How much the gzip_packed of one payload may unpack to, together."""
 MAX_RESENDS = 5
 """How many times one request is sent again because the server did not take it (C15)."""
 MAX_DROPPED = 10
@@ -91,7 +92,8 @@ class ClientSession(Session):
     """One session on the client's side; `send` gives a request its number, events bring the answer.
 
     `time_offset` is by how many seconds the server's clock is ahead, None where that is not known yet: the
-    age of messages is checked only when it is.
+    age of messages is checked only when it is.  `limits` are for what comes in one payload: all of its
+    gzip_packed, however many there are, share one budget.
     """
 
     def __init__(
@@ -103,13 +105,14 @@ class ClientSession(Session):
         time_offset: float | None,
         clock: Callable[[], float],
         rng: Callable[[int], bytes],
-        max_unpacked: int = MAX_UNPACKED,
+        limits: tl.Limits = ANSWER_LIMITS,
     ) -> None:
         super().__init__(auth_key, Side.CLIENT, session_id, clock=clock, rng=rng)
         self.server_salt = server_salt
         self.is_time_known = time_offset is not None
         self.ids.time_offset = time_offset or 0.0
-        self._max_unpacked = self._may_unpack = max_unpacked
+        self._limits = limits
+        self._budget = limits.budget()
         self._requests: dict[int, _Request] = {}
         self._pending: dict[int, int] = {}
         self._pings: dict[int, Outgoing] = {}
@@ -189,7 +192,7 @@ class ClientSession(Session):
     def receive(self, payload: bytes) -> Iterator[ClientEvent]:
         """The events of one encrypted payload; raise RemoteProtocolError where the connection has to end."""
         envelope = self.cipher.open(payload)
-        self._may_unpack = self._max_unpacked
+        self._budget = self._limits.budget()
         message = Message(envelope.msg_id, envelope.seq_no, envelope.body)
         if envelope.session_id in self._left_sessions:
             yield from self._late(message)
@@ -266,20 +269,13 @@ class ClientSession(Session):
             yield from self._message(inner)
 
     def _gzip(self, message: Message) -> Iterator[ClientEvent]:
-        body = self._unpack(message.body)
+        body = unpack_gzip(message.body, self._budget)
         handler = HANDLERS.get(constructor_id(body))
         unpacked = Message(message.msg_id, message.seq_no, body)
         if handler is not None:
             yield from handler(self, unpacked)
         else:
             yield MessageReceived(message.msg_id, body)
-
-    def _unpack(self, body: bytes) -> bytes:
-        """Unpack a gzip_packed; what one payload holds shares one limit, however many of them there are."""
-        unpacked, self._may_unpack = unpack_within(body, self._may_unpack)
-        if isinstance(unpacked, RemoteProtocolError):
-            raise unpacked
-        return unpacked
 
     def _rpc_result(self, message: Message) -> Iterator[ClientEvent]:
         req_msg_id, result = unpack_rpc_result(message.body)
@@ -290,7 +286,7 @@ class ClientSession(Session):
         self._requests.pop(number, None)
         try:
             if constructor_id(result) == service.GzipPacked.CONSTRUCTOR_ID:
-                result = self._unpack(result)
+                result = unpack_gzip(result, self._budget)
             if constructor_id(result) == service.RpcError.CONSTRUCTOR_ID:
                 error = service.decode(result, as_type=service.RpcError)
                 yield RequestFailed(number, RpcError(error.error_code, error.error_message))

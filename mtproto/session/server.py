@@ -22,17 +22,17 @@ from mtproto.message import (
     constructor_id,
     pack_rpc_result,
     unpack_container,
-    unpack_within,
+    unpack_gzip,
 )
 from mtproto.message_id import Verdict
 from mtproto.salts import SaltTimetable
 from mtproto.session.base import Outgoing, Session, decode_service
 from mtproto.side import Side
 
-__all__ = ["MAX_KEPT_ANSWERS", "ServerSession"]
+__all__ = ["MAX_KEPT_ANSWERS", "REQUEST_LIMITS", "ServerSession"]
 
-MAX_UNPACKED_REQUEST = 1024 * 1024
-"""The most bytes that the gzip_packed of one payload may unpack to: requests are small."""
+REQUEST_LIMITS = tl.Limits(gunzipped_bytes=1024 * 1024)
+"""How much the gzip_packed of one payload may unpack to, together: requests are small."""
 MAX_OPEN_REQUESTS = 100_000
 """The most requests of one session that may wait for their answers."""
 MAX_KEPT_ANSWERS = 1024
@@ -51,7 +51,11 @@ FLOOD = -429
 
 
 class ServerSession(Session):
-    """One session on the server's side, begun by the first message of a client that carries its id."""
+    """One session on the server's side, begun by the first message of a client that carries its id.
+
+    `limits` are for what comes in one payload: all of its gzip_packed, however many there are, share one
+    budget.
+    """
 
     def __init__(
         self,
@@ -61,14 +65,15 @@ class ServerSession(Session):
         salts: SaltTimetable,
         clock: Callable[[], float],
         rng: Callable[[int], bytes],
-        max_unpacked: int = MAX_UNPACKED_REQUEST,
+        limits: tl.Limits = REQUEST_LIMITS,
         max_open_requests: int = MAX_OPEN_REQUESTS,
     ) -> None:
         super().__init__(auth_key, Side.SERVER, session_id, clock=clock, rng=rng)
         self.id = SessionId(auth_key.key_id, session_id)
         self.unique_id = int.from_bytes(rng(8), "little", signed=True)
         self._salts = salts
-        self._max_unpacked = self._may_unpack = max_unpacked
+        self._limits = limits
+        self._budget = limits.budget()
         self._max_open_requests = max_open_requests
         self._is_new = True
         self._open: set[int] = set()
@@ -133,7 +138,7 @@ class ServerSession(Session):
     def receive(self, envelope: Envelope) -> Iterator[ServerEvent]:
         """The events of one message; what the client has to be told about it is queued."""
         message = Message(envelope.msg_id, envelope.seq_no, envelope.body)
-        self._may_unpack = self._max_unpacked
+        self._budget = self._limits.budget()
         if not self._is_acceptable(message):
             yield MessageDropped(message.msg_id, "S3", "not a msg_id that is acceptable now")
             return
@@ -210,13 +215,13 @@ class ServerSession(Session):
             self.acks.add(message.msg_id, self._clock())
         body = message.body
         if constructor_id(body) == service.GzipPacked.CONSTRUCTOR_ID:
-            unpacked, self._may_unpack = unpack_within(body, self._may_unpack)
-            if isinstance(unpacked, RemoteProtocolError):
+            try:
+                body = unpack_gzip(body, self._budget)
+            except RemoteProtocolError as error:
                 self._accept(message.msg_id)
                 self.answer(message.msg_id, _INPUT_ERROR)
-                yield MessageDropped(message.msg_id, "C18", str(unpacked))
+                yield MessageDropped(message.msg_id, error.check, str(error))
                 return
-            body = unpacked
         handler = HANDLERS.get(constructor_id(body))
         if handler is None:
             self._accept(message.msg_id)

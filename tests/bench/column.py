@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -87,7 +88,7 @@ def _tl_cases(inputs: Any, ref: Any) -> dict[str, Case]:
     }
     for name, value in values.items():
         decode, data = schemas[name].decode, inputs[name]
-        found[f"enc_{name}"] = lambda value=value: bytes(value)  # type: ignore[misc]
+        found[f"enc_{name}"] = partial(bytes, value)
         found[f"dec_{name}"] = lambda decode=decode, data=data: decode(data)  # type: ignore[misc]
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -18,21 +19,21 @@ from tl.schema import Schema
 __all__ = ["everything", "load_package", "refused"]
 
 
+_imported = itertools.count()
+
+
 def load_package(text: str, folder: Path, name: str) -> ModuleType:
-    """Generate the package of the schema `text` below `folder`; import it, and leave no trace of that."""
+    """Generate the package of the schema `text` below `folder`, and import it by a name of its own."""
     write_package(Schema.parse(text), folder / name, name)
+    fullname = f"{name}_{next(_imported)}"
     spec = importlib.util.spec_from_file_location(
-        name, folder / name / "__init__.py", submodule_search_locations=[str(folder / name)]
+        fullname, folder / name / "__init__.py", submodule_search_locations=[str(folder / name)]
     )
     assert spec is not None
     assert spec.loader is not None
     package = importlib.util.module_from_spec(spec)
-    sys.modules[name] = package  # its modules import each other through it
-    try:
-        spec.loader.exec_module(package)
-    finally:
-        for key in [key for key in sys.modules if key == name or key.startswith(f"{name}.")]:
-            del sys.modules[key]
+    sys.modules[fullname] = package  # its modules are made when they are used, and look for it there
+    spec.loader.exec_module(package)
     return package
 
 

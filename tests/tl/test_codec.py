@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 import pytest
@@ -10,13 +11,64 @@ from hypothesis import strategies as st
 
 from mtproto import api, service
 from tests.strategies import values_of
-from tl import DecodeError, TLObject, TrailingBytes, decode, decode_prefix, encode
+from tl import (
+    DecodeError,
+    EncodeError,
+    NonCanonical,
+    TLObject,
+    TrailingBytes,
+    decode,
+    decode_prefix,
+    encode,
+    load,
+)
+from tl.fast import Unfit
 from tl.reference import reference_decode, reference_encode
 from tl.registry import Registry
 
+# What straight-line code does in one step, in every mixture: runs of fixed size (with ids and true flags among
+# them), fields under one bit in a row and not, few and many conditional fields, strings and vectors between.
+MIXTURES = load(
+    """\
+boolTrue = Bool;
+boolFalse = Bool;
+none#1 = Kind;
+some#2 x:int = Kind;
+nothing#3 = Nothing;
+end#4 = Row;
+run#10 i:int b:Bool n:int128 q:long m:int256 d:double k:Kind c:Bool s:string e:Bool o:Nothing = Row;
+vectors#11 i:int v:Vector<bytes> j:int w:Vector<string> b:Bool x:Vector<Kind> l:int y:Vector<Bool> q:long = Row;
+down#12 i:int next:Row = Row;
+downs#13 i:int next:Vector<Row> j:int = Row;
+perhaps#14 flags:# next:flags.0?Row = Row;
+both#15 left:Row right:Kind = Row;
+inRow#16 flags:# a:flags.0?string b:flags.0?Bool c:flags.0?int d:flags.0?long e:flags.1?bytes f:flags.1?Kind
+    g:flags.1?int128 = Row;
+fixedRow#17 flags:# i:flags.0?int b:flags.0?Bool n:flags.0?int128 k:flags.0?Kind s:flags.0?string q:flags.0?long
+    = Row;
+notInRow#18 flags:# a:flags.0?int yes:flags.0?true b:flags.1?string c:flags.0?string d:flags.1?true
+    e:flags.1?true = Row;
+among#19 flags:# a:flags.0?true n:int b:flags.1?true c:flags.2?true k:Kind d:flags.3?true e:flags.4?true s:string
+    f:flags.5?int g:flags.6?true h:flags.5?int = Row;
+words#1a one:# a:one.0?true s:one.1?string two:# b:two.0?true c:one.2?true d:two.1?Kind n:long e:two.31?true
+    f:one.31?int = Row;
+late#1b s:string flags:# a:flags.0?string n:int b:flags.1?int t:string = Row;
+manyWords#20 one:# a:one.0?string b:one.1?bytes n:int two:# c:two.0?string d:two.1?int e:one.2?Kind m:long
+    f:two.2?string s:string g:one.3?int = Row;
+sameBit#21 one:# two:# a:one.3?string b:two.3?string c:two.3?int d:one.3?int = Row;
+few#1c flags:# s:string a:flags.0?string b:flags.1?bytes c:flags.2?Vector<Kind> n:int d:flags.3?int128 = Row;
+many#1d flags:# a:flags.0?string b:flags.1?bytes n:int c:flags.2?Vector<Kind> d:flags.3?Kind e:flags.4?Bool
+    f:flags.5?double s:string = Row;
+manyTrue#1e one:# a:one.0?true b:one.1?true c:one.2?true d:one.3?true two:# e:two.30?true f:two.31?true
+    g:two.1?true h:two.2?true i:two.3?true j:one.31?true = Row;
+aFieldWithALongName#1f a_field_with_a_long_name:int another_field_with_a_long_name:int128
+    yet_another_field_with_a_long_name:long and_the_last_field_with_a_long_name:Kind = Row;
+""",
+    "mixtures",
+)
 CLASSES = [
     pytest.param(cls, id=f"{schema.name}.{name}")
-    for schema in (service.SCHEMA, api.SCHEMA)
+    for schema in (service.SCHEMA, api.SCHEMA, MIXTURES.SCHEMA)
     for name, cls in schema.by_name.items()
 ]
 every_class = pytest.mark.parametrize("cls", CLASSES)
@@ -129,6 +181,83 @@ def test_round_trip(cls: Any, data: st.DataObject) -> None:
         assert repr(decoded) == repr(value)
 
 
+class Text(str):
+    """A str of the user's own."""
+
+
+class Octets(bytes):
+    """Bytes of the user's own."""
+
+
+class Number(int):
+    """An int of the user's own."""
+
+
+ODD: tuple[object, ...] = (
+    *(
+        None,
+        False,
+        True,
+        0,
+        1,
+        -1,
+        2**31,
+        2**32,
+        2**63,
+        0.5,
+        Number(7),
+        "",
+        "x" * 254,
+        "\ud800",
+        Text("text"),
+    ),
+    *(b"", b"x" * 16, b"x" * 254, Octets(b"x" * 16), bytearray(b"x" * 16), memoryview(b"x" * 32)),
+    *([], [None], [1], [True], ["x"], [b"x"], [bytearray(b"x")], [Octets(b"x")], [[]], (), (1,), ("x",), {}),
+    *(api.InputUserSelf(), api.DataJSON(data=""), MIXTURES.None_(), [MIXTURES.None_()], MIXTURES.Some(x=1)),
+    *(api.InputUserSelf, object()),
+)
+
+
+def encoding(encoder: Any, value: object) -> object:
+    """What a codec makes of `value`; EncodeError alone is caught."""
+    try:
+        return encoder(value)
+    except EncodeError as error:
+        return type(error), str(error)
+
+
+@every_class
+@settings(max_examples=12)
+@given(data=st.data())
+def test_odd_values_are_judged_alike(cls: Any, data: st.DataObject) -> None:
+    value = data.draw(values_of(cls, 1))
+    for _ in range(data.draw(st.integers(1, 2)) if cls.FIELDS else 0):
+        odd = data.draw(st.sampled_from((None, False, True)) | st.sampled_from(ODD))
+        setattr(value, data.draw(st.sampled_from(cls.FIELDS)).name, odd)
+    expected = encoding(reference_encode, value)
+    assert encoding(bytes, value) == expected
+    try:
+        straight = value._encode()
+    except Exception:
+        return
+    assert straight == expected
+
+
+@pytest.mark.parametrize("count", [1, 20])
+@pytest.mark.parametrize(
+    "buffer", [bytearray(3), bytearray(300), memoryview(bytes(1200)).cast("I"), array("I", range(300))]
+)
+def test_other_buffers_are_left_to_the_reference_codec(buffer: Any, count: int) -> None:
+    fields: dict[str, Any] = {"i": 1, "v": [], "j": 2, "w": [], "b": True, "x": [], "l": 3, "y": [], "q": 4}
+    for value in (
+        MIXTURES.InRow(e=buffer, f=MIXTURES.None_(), g=bytes(16)),
+        MIXTURES.Vectors(**fields | {"v": [buffer] * count}),
+    ):
+        with pytest.raises(Unfit):
+            value._encode()
+        assert encoding(bytes, value) == encoding(reference_encode, value)
+
+
 NOT_STRAIGHT = {"future_salts", "msg_container"}
 HOLDS_ANYTHING = {"rpc_result", "message", "msg_copy"}
 
@@ -233,3 +362,47 @@ def test_objects_of_a_users_subclass_compare_by_their_fields() -> None:
     assert Short(length=4) != Short(length=5)
     assert Short(length=4) != api.auth.SentCodeTypeSms(length=4)
     assert bytes(Short(length=4)) == bytes(api.auth.SentCodeTypeSms(length=4))
+
+
+def test_objects_without_fields_are_shared_when_read() -> None:
+    data = bytes(MIXTURES.Downs(i=1, next=[MIXTURES.End()] * 2, j=2))
+    first, second = MIXTURES.decode(data, MIXTURES.Downs).next
+    assert first is second
+    assert type(first) is MIXTURES.End
+    assert not hasattr(first, "__dict__")
+    assert first == MIXTURES.End()
+    assert bytes(first) == bytes(MIXTURES.End())
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 6, 255, 256, 257, 1000])
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 253, 254, 70_000])
+def test_vectors_of_any_length(count: int, size: int) -> None:
+    if count * size > 2_000_000:
+        size //= 100
+    value = MIXTURES.Vectors(
+        i=1,
+        v=[bytes([i & 255]) * size for i in range(count)],
+        j=2,
+        w=["é" * size] * count,
+        b=True,
+        x=[MIXTURES.Some(x=i) if i % 3 else MIXTURES.None_() for i in range(count)],
+        l=3,
+        y=[i % 2 == 0 for i in range(count)],
+        q=4,
+    )
+    encoded = value._encode()
+    assert encoded == reference_encode(value)
+    assert straight_read(MIXTURES.Vectors, encoded) == value
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 5, 6, 7, 250, 251, 252, 253, 254, 255, 256, 257])
+def test_padding_has_to_be_zero(size: int) -> None:
+    data = bytes(api.DataJSON(data="x" * size))
+    assert straight_read(api.DataJSON, data) == api.DataJSON(data="x" * size)
+    for place in range((5 if size < 254 else 8) + size, len(data)):
+        damaged = bytearray(data)
+        damaged[place] = 1
+        with pytest.raises(Unfit):
+            api.DataJSON._read(bytes(damaged), 4, 64)
+        with pytest.raises(NonCanonical):
+            api.decode(bytes(damaged))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.strategies import schemas
 from tests.tl.helpers import load_package
-from tl import Schema, SchemaError
+from tl import EncodeError, Schema, SchemaError, load
 from tl.__main__ import main
 from tl.package import check_package, package_files, write_package
 
@@ -392,6 +392,18 @@ def test_large_schemas_take_no_long_time(text: str) -> None:
     files = package_files(Schema.parse(text), "large")
     assert time.process_time() - start < 8  # a second or less; it was 20 and more
     assert sum(file.count("\nclass ") for file in files.values()) == text.count(";")
+
+
+def test_many_fields_under_one_bit() -> None:
+    names = [f"{kind}{i}" for i in range(2000) for kind in ("s", "b")]
+    fields = " ".join(f"{name}:flags.0?{'string' if name[0] == 's' else 'Bool'}" for name in names)
+    package = load(f"boolTrue = Bool; boolFalse = Bool; a#1 flags:# {fields} = A;")
+    value = package.A(**{name: "x" if name[0] == "s" else True for name in names})
+    assert value._encode() == b"\1\0\0\0\1\0\0\0" + b"\1x\0\0\xb5\x75\x72\x99" * 2000
+    assert package.A._read(value._encode(), 4, 64)[0] == value
+    value.s1999 = None
+    with pytest.raises(EncodeError, match=r"s1999: not given, but s0, b0, .* share flags\.0"):
+        bytes(value)
 
 
 def test_every_clash_is_told() -> None:

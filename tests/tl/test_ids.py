@@ -10,12 +10,16 @@ import pytest
 
 from tests.vectors import load
 from tl.ast import Combinator
+from tl.errors import SchemaError
 from tl.parser import parse
 from tl.schema import Schema
 
 VECTORS = load("crc32_ids")
 SCHEMAS = Path(__file__).parents[2] / "schema"
 FULL_SCHEMAS = Path(__file__).parents[2].parent / "shared" / "schemas"
+needs_full_schemas = pytest.mark.skipif(
+    not FULL_SCHEMAS.is_dir(), reason=f"the full schemas are not at {FULL_SCHEMAS}"
+)
 
 
 def combinator_of(text: str) -> Combinator:
@@ -107,17 +111,18 @@ def test_spellings_of_two_ids(text: str, other: str) -> None:
 
 @pytest.mark.parametrize("file", ["mtproto.tl", "api.tl"])
 def test_our_schemas_declare_every_id_and_every_id_is_right(file: str) -> None:
-    schema = Schema.read(SCHEMAS / file)
+    schema = Schema.read(SCHEMAS / file, strict_ids=True)
     assert schema.id_mismatches == ()
     assert [c.name for c in schema.combinators if c.id is None] == []
 
 
-@pytest.mark.skipif(not FULL_SCHEMAS.is_dir(), reason=f"the full schemas are not at {FULL_SCHEMAS}")
+@needs_full_schemas
 @pytest.mark.parametrize(
     ("file", "count", "layer", "mismatches"),
     [
         ("api.tl", 2448, 228, 0),
         ("api_222.tl", 2295, 222, 0),
+        ("api_tdlib.tl", 2468, None, 9),
         ("mtproto.tl", 68, None, 3),
         ("mtproto_tdlib.tl", 48, None, 1),
         ("e2e_api.tl", 49, None, 0),
@@ -128,3 +133,19 @@ def test_all_of_the_full_schemas(file: str, count: int, layer: int | None, misma
     assert (len(schema.declarations), schema.layer) == (count, layer)
     assert len(schema.id_mismatches) == mismatches
     assert Schema.parse(str(schema)) == schema
+    if mismatches:
+        with pytest.raises(SchemaError) as caught:
+            Schema.read(FULL_SCHEMAS / file, strict_ids=True)
+        assert len(caught.value.errors) == mismatches
+    else:
+        assert Schema.read(FULL_SCHEMAS / file, strict_ids=True) == schema
+
+
+@needs_full_schemas
+def test_functions_of_the_full_schemas_that_share_an_id() -> None:
+    schema = Schema.read(FULL_SCHEMAS / "api_tdlib.tl")
+    shared = {tuple(c.name for c in sharing) for sharing in schema.shared_ids.values()}
+    names = ("BusinessConnection", "GooglePlayIntegrity", "ApnsSecret", "ReCaptcha")
+    assert shared == {(f"invokeWith{name}Prefix", f"invokeWith{name}") for name in names}
+    assert schema.by_id[0xADBB0F94].name == "invokeWithReCaptcha"
+    assert Schema.read(FULL_SCHEMAS / "api.tl").shared_ids == {}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import cycle
 from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.strategies import schemas
+from tests.schemas import schemas, spelled_schemas
 from tl.ast import Combinator, Doc, FlagRef, Multiplicity, Parameter, TypeExpr, TypeRef
 from tl.errors import SchemaError
 from tl.parser import ParsedSchema, parse, parse_type
@@ -130,6 +128,45 @@ def test_several_fields_of_one_type() -> None:
     )
 
 
+def test_fields_without_a_name() -> None:
+    combinator = one("a _:int long (_ x:#) _:x.0?string _:x.1?true = A;")
+    assert [p.name for p in combinator.parameters] == ["", "", "", "x", "", ""]
+    assert [str(p) for p in combinator.parameters] == [
+        *("int", "long", "#", "x:#"),
+        *("_:x.0?string", "_:x.1?true"),  # without the `_` this would read `x . 0 ? string`
+    ]
+    assert one(str(combinator)) == combinator
+
+
+def test_conditions_in_parentheses_as_the_documents_write_them() -> None:
+    plain = one("user fields:# first_name:fields.0?string friends:fields.2?%Vector<int> = User;")
+    assert one("user fields:# first_name:(fields.0?string) friends:(fields.2?%(Vector int)) = User;") == plain
+
+
+def test_a_query_needs_no_declared_type_variable() -> None:
+    old, declared = (
+        "invokeWithLayer1#53835315 query:!X = X;",
+        "invokeWithLayer1#53835315 {X:Type} query:!X = X;",
+    )
+    (combinator,) = parse(f"---functions--- {old}").combinators
+    assert [combinator] == list(parse(f"---functions--- {declared}").combinators)
+    assert combinator.computed_id == 0x53835315  # braces were lost in handing layers down, not in making ids
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["---functions--- f {Y:Type} query:!X = X;", "---functions--- f query:!X = Bool;", "a query:!X = X;"],
+)
+def test_any_other_type_variable_has_to_be_declared(text: str) -> None:
+    with pytest.raises(SchemaError, match=r"'!X' is no type variable of this combinator"):
+        Schema.parse(text)
+
+
+def test_types_with_arguments_in_the_parentheses_of_fields() -> None:
+    plain = one("a x:Map<int,long> y:Map<int,long> z:flags.1?Map<int,long> = A;")
+    assert one("a (x y : Map int long) z:(flags.1? Map int long) = A;") == plain
+
+
 def test_several_flag_words() -> None:
     first, _, second, last = one("a flags:# b:flags.31?true flags2:# c:flags2.0?Vector<int> = A;").parameters
     assert first == Parameter("flags", TypeRef("#"))
@@ -197,6 +234,101 @@ def _is_bare(text: str) -> bool:
     return parsed.is_bare
 
 
+def test_nodes_know_where_they_begin() -> None:
+    text = "\n a {X:Type} f:# x:f.0?Vector<int> 2*[ y:%(Vector B) ] z:!X = A;"
+    (a,) = parse(text).combinators
+    x, repetition, z = a.parameters[1:]
+    assert isinstance(x.type, TypeRef)
+    assert isinstance(repetition.type, Multiplicity)
+    (y,) = repetition.type.items
+    starts = {
+        "a {X": a.start,
+        "X:Type": a.implicit[0].start,
+        "x:f": x.start,
+        "Vector<": x.type.start,
+        "int": x.type.arguments[0].start,
+        "2*": repetition.type.start,
+        "y:": y.start,
+        "%": y.type.start,
+        "z:": z.start,
+        "!X": z.type.start,
+        "A;": a.result.start,
+    }
+    assert starts == {word: text.index(word) for word in starts}
+    assert repetition.start == repetition.type.start
+
+
+# Layers in one text
+
+SECRET = """\
+a = A;
+===8===
+message#1 text:string = Message;
+layer8 = Only;
+// === 17 ===
+message#2 text:string ttl:int = Message;
+---functions---
+send message:Message = A;
+=== 45 ===
+send to:long message:Message = A;
+---types---
+// ===46===
+message#3 text:string ttl:int media:A = Message;
+"""
+
+
+@pytest.mark.parametrize(
+    ("layer", "ids", "names"),
+    [
+        (None, [3], ["a", "layer8", "send", "message"]),
+        (46, [3], ["a", "layer8", "send", "message"]),
+        (144, [3], ["a", "layer8", "send", "message"]),
+        (45, [2], ["a", "layer8", "message", "send"]),
+        (44, [2], ["a", "layer8", "message", "send"]),
+        (17, [2], ["a", "layer8", "message", "send"]),
+        (16, [1], ["a", "message", "layer8"]),
+        (8, [1], ["a", "message", "layer8"]),
+    ],
+)
+def test_a_text_of_several_layers(layer: int | None, ids: list[int], names: list[str]) -> None:
+    parsed = parse(SECRET, layer=layer)
+    assert parsed.layers == (8, 17, 45, 46)
+    assert parsed.layer == (46 if layer is None else layer)
+    assert [c.name for c in parsed.combinators] == names
+    assert [c.id for c in parsed.combinators if c.name == "message"] == ids
+    for c in parsed.combinators:
+        assert c.is_function == (c.name == "send")
+        assert len(c.parameters) == (2 if c.name == "send" and parsed.layer >= 45 else len(c.parameters))
+    schema = Schema.parse(SECRET, layer=layer)
+    assert (schema.layers, schema.layer) == (parsed.layers, parsed.layer)
+    assert Schema.parse(str(schema)) == schema
+
+
+def test_marks_in_any_order() -> None:
+    text = "===9=== a#9 = A; ===3=== a#3 = A; b = B; ===5=== a#5 = A;"
+    for layer, expected in ((None, 9), (9, 9), (8, 5), (5, 5), (4, 3), (3, 3)):
+        found = {c.name: c.id for c in parse(text, layer=layer).combinators}
+        assert found == {"a": expected, "b": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "layer", "message"),
+    [
+        (SECRET, 7, "the schema has no layer 7: its first is 8"),
+        ("a = A;", 7, "the schema has no layer 7: no line such as '===7===' marks one"),
+        ("a = A; // LAYER 8", 7, "the schema is of layer 8, not 7"),
+    ],
+)
+def test_a_layer_that_is_not_there(text: str, layer: int, message: str) -> None:
+    with pytest.raises(SchemaError) as caught:
+        parse(text, layer=layer)
+    assert caught.value.message == message
+
+
+def test_a_layer_can_be_asked_for_by_its_comment_too() -> None:
+    assert parse("a = A; // LAYER 8", layer=8).layer == 8
+
+
 # Doc comments
 
 DOCUMENTED = """\
@@ -229,10 +361,53 @@ def test_doc_comments() -> None:
 
 
 def test_doc_comments_in_tdlibs_form() -> None:
-    text = "//@description A user @id Its number @name What it is called\n//@extra More\n//-of it\na = A;"
-    assert one(text).doc == Doc(
-        "A user", (("id", "Its number"), ("name", "What it is called"), ("extra", "More of it"))
+    text = (
+        "//@description A user @id Its number @name What it is called @param_description What is said of it\n"
+        "//@extra More\n//-of it\na id:int name:string description:string = A;"
     )
+    assert one(text).doc == Doc(
+        "A user",
+        (
+            ("id", "Its number"),
+            ("name", "What it is called"),
+            ("description", "What is said of it"),
+            ("extra", "More of it"),
+        ),
+    )
+
+
+def test_what_looks_like_a_tag_in_the_middle_of_a_text_is_text() -> None:
+    text = (
+        "//@description Ask @botfather, or a@b.c @name What it is called, as\n//- in @n @title or A@b\n"
+        "a name:string = A;"
+    )
+    assert one(text).doc == Doc(
+        "Ask @botfather, or a@b.c", (("name", "What it is called, as in @n @title or A@b"),)
+    )
+
+
+def test_descriptions_of_types_are_not_those_of_the_next_constructor() -> None:
+    text = (
+        "//@class Shape @description What has\n//- a form\n\n"
+        "//@description A circle @class What kind\ncircle class:int = Shape;\nsquare = Shape;\n"
+        "// @type What can be said.\n// @constructor A word.\n//   @param text Its letters\n"
+        "word text:string = Speech;\n"
+        "//@type Its kind @method How it is made\nsound type:int method:int = Speech;"
+    )
+    parsed = parse(text)
+    assert parsed.type_docs == {"Shape": "What has a form", "Speech": "What can be said."}
+    assert [c.doc for c in parsed.combinators] == [
+        Doc("A circle", (("class", "What kind"),)),
+        Doc(),
+        Doc("A word.", (("text", "Its letters"),)),
+        Doc("", (("type", "Its kind"), ("method", "How it is made"))),
+    ]
+    assert Schema.parse(text).type_docs == parsed.type_docs
+
+
+@pytest.mark.parametrize("comment", ["// @someone said so", "/* //@description no */", "/// @description no"])
+def test_comments_that_are_no_doc_comments(comment: str) -> None:
+    assert not one(f"{comment}\na = A;").doc
 
 
 def test_doc_comments_belong_to_what_follows_at_once() -> None:
@@ -284,13 +459,7 @@ def test_any_schema_prints_as_text_that_means_the_same(schema: Schema) -> None:
     assert Schema.parse(str(schema)) == schema
 
 
-GAPS = st.lists(
-    st.sampled_from((" ", "  ", "\n", "\t", " // x\n", "/* ; */", "\r\n")), min_size=1, max_size=9
-)
-
-
-@given(schemas(), GAPS)
-def test_white_space_means_nothing(schema: Schema, gaps: list[str]) -> None:
-    plain = " ".join(map(str, schema.declarations))
-    spaced = "".join(map(str.__add__, plain.split(), cycle(gaps)))
-    assert parse(spaced).combinators == parse(plain).combinators
+@given(spelled_schemas())
+def test_any_spelling_of_a_schema_means_the_same(spelled: tuple[Schema, str]) -> None:
+    schema, text = spelled
+    assert Schema.parse(text) == schema

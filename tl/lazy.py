@@ -1,0 +1,208 @@
+"""Modules whose classes are made when they are first asked for.
+
+A layer has more than two thousand classes, of which a program uses a few dozen.  So a generated package is
+not run when it is imported: it knows what is in it from its index, and compiles a class from its own source
+file, between two byte offsets, when somebody asks for it: by attribute, by name, or because its id is on the
+wire.  `dir()`, tracebacks, debuggers and type checkers see what they would see had the file been run.
+
+A file that is not the one its index is of (edited by hand, converted, or only byte code) is run as a whole.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import CodeType, ModuleType
+
+from tl.names import class_name, union_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, Protocol
+
+    from tl.registry import Registry
+
+    class Source(Protocol):
+        """Where the classes of one module come from."""
+
+        @property
+        def names(self) -> Iterable[str]:
+            """The TL names of the combinators."""
+
+        def define(self, name: str, module: ModuleType) -> None:
+            """Define the class of the combinator `name` in `module`."""
+
+
+__all__ = ["Namespace", "compiled", "lazily"]
+
+
+_NOT_EXPORTED = {"TYPE_CHECKING", "annotations"}
+
+
+class Namespace:
+    """What a module of one namespace has: the classes of `source`, and the unions of the namespace's types.
+
+    The module itself is an ordinary one, for attributes of such are found fastest; this stands behind its
+    `__getattr__`, which Python asks for what is not there yet.
+    """
+
+    def __init__(self, name: str, namespace: str, registry: Registry, source: Source) -> None:
+        title = f"of the namespace `{namespace}`" if namespace else "without a namespace"
+        self.module = ModuleType(name, f"The combinators {title}.")
+        self.namespace = namespace
+        self.registry = registry
+        self.source = source
+        self.known: dict[str, tuple[str, bool]] = {}
+        self.module.__dict__.update(__getattr__=self.get, __dir__=self.dir)
+
+    def members(self) -> dict[str, tuple[str, bool]]:
+        """Python name → TL name, and whether it is that of a type, for all that the namespace has."""
+        if not self.known:
+            types = [t for t in self.registry.type_names() if t.rpartition(".")[0] == self.namespace]
+            known = {class_name(name): (name, False) for name in self.source.names}
+            known |= {union_name(name): (name, True) for name in types}
+            self.known = known
+        return self.known
+
+    def define(self, name: str) -> None:
+        """Make the class of the combinator `name`."""
+        self.source.define(name, self.module)
+
+    def get(self, name: str) -> Any:
+        """An attribute of the module that is not there yet."""
+        module = self.module
+        if name == "__all__":
+            return sorted(self.members())
+        found = None if name.startswith("_") else self.members().get(name)
+        if found is None:
+            message = f"module {module.__name__!r} has no attribute {name!r}"
+            raise AttributeError(message, name=name, obj=module)
+        tl_name, is_type = found
+        if not is_type:
+            return self.registry.make(tl_name)
+        union, *others = self.registry.classes(tl_name)
+        for other in others:
+            union |= other
+        module.__dict__[name] = union
+        return union
+
+    def dir(self) -> list[str]:
+        """What `dir` shows of the module."""
+        return sorted({*self.module.__dict__, *self.members(), "__all__"})
+
+
+def compiled(source: str | bytes, filename: str, line: int) -> CodeType:
+    """The code of a part of a generated module that begins on `line`, counted from 1."""
+    code = compile(source, filename, "exec", annotations.compiler_flag, dont_inherit=True)
+    return _moved(code, line - 1)
+
+
+def _moved(code: CodeType, lines: int) -> CodeType:
+    """The same code further down in its file; every other line number in it is relative to its first."""
+    return code.replace(
+        co_firstlineno=code.co_firstlineno + lines,
+        co_consts=tuple(_moved(c, lines) if isinstance(c, CodeType) else c for c in code.co_consts),
+    )
+
+
+class _File:
+    """The classes of a generated module, in its source file of `size` bytes."""
+
+    def __init__(self, path: str, size: int) -> None:
+        self.path = path
+        self.size = size
+        self.places: dict[str, list[str]] = {}
+        """TL name → offset, size and line of the class, as the index has them."""
+        self.has_begun = False
+
+    @property
+    def names(self) -> Iterable[str]:
+        return self.places
+
+    def define(self, name: str, module: ModuleType) -> None:
+        """Define the class of the combinator `name`; where the file is another, all classes that it has."""
+        if not self.has_begun:
+            if not self.is_as_indexed():
+                _run(module)
+                return
+            # What stands above the classes: imports, and short names for what their code calls.
+            first = min(int(place[0]) for place in self.places.values())
+            exec(compiled(self.part(0, first), self.path, 1), module.__dict__)  # noqa: S102 - our own file
+            self.has_begun = True
+        offset, size, line = map(int, self.places[name])
+        exec(compiled(self.part(offset, size), self.path, line), module.__dict__)  # noqa: S102
+
+    def is_as_indexed(self) -> bool:
+        """Whether the source file is there, and of the size that the index says."""
+        try:
+            with open(self.path, "rb") as file:  # noqa: PTH123 - pathlib takes longer than all the rest
+                return file.seek(0, 2) == self.size
+        except OSError:
+            return False
+
+    def part(self, offset: int, size: int) -> bytes:
+        """A part of the file; raise ImportError where it has changed under the running program."""
+        if not self.is_as_indexed():
+            raise ImportError(f"{self.path} has changed since it was first used", path=self.path)
+        with open(self.path, "rb") as file:  # noqa: PTH123
+            file.seek(offset)
+            return file.read(size)
+
+
+def _run(module: ModuleType) -> None:
+    """Run the module as a whole, as Python itself would have on import."""
+    name = module.__name__
+    spec = PathFinder.find_spec(name, sys.modules[name.rpartition(".")[0]].__path__)
+    get_code = getattr(spec.loader, "get_code", None) if spec else None
+    code = get_code(name) if get_code else None
+    if code is None:
+        raise ImportError(f"there is neither source nor code of {name}", name=name)
+    exec(code, module.__dict__)  # noqa: S102 - what an import does
+
+
+def lazily(
+    package: str, registry: Registry, index: str
+) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """Make the modules of a generated package, and give the package's own `__getattr__` and `__dir__`."""
+    own = sys.modules[package]
+    spaces: dict[str, Namespace] = {}
+    source = space = None
+    for line in index.splitlines():
+        name, *rest = line.split(" ")
+        if len(rest) == 2:
+            source = _File(f"{own.__path__[0]}/{name}.py", int(rest[1]))
+            space = Namespace(f"{package}.{name}", rest[0].strip("-"), registry, source)
+            spaces[name] = space
+            _install(own, name, space.module, source.path)
+        elif source and space:
+            number, type_name, *place = rest
+            source.places[name] = place
+            registry.declare(name, int(number, 16), "" if type_name == "-" else type_name, space.define)
+
+    def get(name: str) -> object:
+        if name.startswith("_") and name != "__all__":
+            raise AttributeError(f"module {package!r} has no attribute {name!r}", name=name, obj=own)
+        value = getattr(spaces["_root"].module, name)
+        if name == "__all__":
+            own_names = [n for n in own.__dict__ if not n.startswith("_") and n not in _NOT_EXPORTED]
+            value = sorted({*value, *own_names})
+        setattr(own, name, value)
+        return value
+
+    return get, lambda: sorted({*own.__dict__, *own.__all__})
+
+
+def _install(own: ModuleType, name: str, module: ModuleType, path: str) -> None:
+    """Make `module` what an import of the file at `path`, a module of the package `own`, would find."""
+    module.__file__ = path
+    module.__package__ = own.__name__
+    if isinstance(own.__loader__, SourceFileLoader):
+        spec = ModuleSpec(module.__name__, SourceFileLoader(module.__name__, path), origin=path)
+        spec.has_location = True
+    else:  # a zip file, or only byte code
+        spec = PathFinder.find_spec(module.__name__, own.__path__) or ModuleSpec(module.__name__, None)
+    module.__spec__ = spec
+    module.__loader__ = spec.loader
+    sys.modules[module.__name__] = module
+    setattr(own, name, module)

@@ -76,7 +76,7 @@ def normal_combinators(declarations: Iterable[Combinator]) -> Iterator[Combinato
     left_out = _CORE | {name for name in other_names if name in _ALIASES or name in _FUNCTION_TYPES}
     for c in declared:
         if c.is_function and c.result.name not in own and _has_no_answer(c):
-            yield replace(c, id=c.constructor_id, result=TypeRef("Object"))
+            yield _normal(replace(c, id=c.constructor_id, result=TypeRef("Object")), other_names)
         elif c.is_function or c.name not in left_out:
             yield _normal(c, other_names)
 
@@ -98,10 +98,11 @@ def _bare_name(type_name: str) -> str:
 
 def _has_no_answer(function: Combinator) -> bool:
     """Whether this is a request such as ``http_wait … = HttpWait``, whose type is its own and has no values."""
-    name = function.name.rpartition(".")[2]
-    return not function.result.arguments and function.result.name == "".join(
-        word[:1].upper() + word[1:] for word in name.split("_")
-    )
+    result = function.result
+    if result.arguments or result.name in {p.name for p in function.implicit}:
+        return False
+    words = function.name.rpartition(".")[2].split("_")
+    return result.name == "".join(word[:1].upper() + word[1:] for word in words)
 
 
 def _normal(combinator: Combinator, other_names: dict[str, TypeRef]) -> Combinator:

@@ -98,7 +98,9 @@ IDS = "a#1 = A;\nb x:int = B;\nc#2 = C;"
 
 @pytest.mark.parametrize("source", [IDS, tl.Schema.parse(IDS)], ids=["text", "schema"])
 def test_ids_that_do_not_follow_from_the_text(source: str | tl.Schema) -> None:
-    with pytest.warns(tl.IdMismatchWarning, match=r"1: a: declared id 00000001.*\n.*3: c: declared") as warned:
+    with pytest.warns(
+        tl.IdMismatchWarning, match=r"1: a: declared id 00000001.*\n.*3: c: declared"
+    ) as warned:
         assert tl.load(source).A.CONSTRUCTOR_ID == 1
     assert [Path(w.filename).name for w in warned] == ["test_loader.py"]
     with pytest.raises(SchemaError, match="a: declared id 00000001, its text gives") as caught:

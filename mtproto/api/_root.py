@@ -219,7 +219,7 @@ _write_Username = _SCHEMA.writers("Username")
 class BoolFalse(_rt.TLObject):
     """Bool's false.
 
-    boolFalse#bc799737 = Bool;
+        boolFalse#bc799737 = Bool;
     """
 
     __slots__ = ()
@@ -230,7 +230,7 @@ class BoolFalse(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"7\x97y\xbc"
+        return b'7\x97y\xbc'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -240,7 +240,7 @@ class BoolFalse(_rt.TLObject):
 class BoolTrue(_rt.TLObject):
     """Bool's true.
 
-    boolTrue#997275b5 = Bool;
+        boolTrue#997275b5 = Bool;
     """
 
     __slots__ = ()
@@ -251,7 +251,7 @@ class BoolTrue(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"\xb5ur\x99"
+        return b'\xb5ur\x99'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -273,7 +273,7 @@ class True_(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"9\xd3\xed?"
+        return b'9\xd3\xed?'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -283,7 +283,7 @@ class True_(_rt.TLObject):
 class InputPeerEmpty(_rt.TLObject):
     """No peer.
 
-    inputPeerEmpty#7f3b18ea = InputPeer;
+        inputPeerEmpty#7f3b18ea = InputPeer;
     """
 
     __slots__ = ()
@@ -294,7 +294,7 @@ class InputPeerEmpty(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"\xea\x18;\x7f"
+        return b'\xea\x18;\x7f'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -304,7 +304,7 @@ class InputPeerEmpty(_rt.TLObject):
 class InputPeerSelf(_rt.TLObject):
     """The current user, as a chat: Saved Messages.
 
-    inputPeerSelf#7da07ec9 = InputPeer;
+        inputPeerSelf#7da07ec9 = InputPeer;
     """
 
     __slots__ = ()
@@ -315,7 +315,7 @@ class InputPeerSelf(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"\xc9~\xa0}"
+        return b'\xc9~\xa0}'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -447,7 +447,7 @@ class InputPeerUserFromMessage(_rt.TLObject):
 
     def _encode(self) -> bytes:
         v0 = self.peer
-        return b"\x1c\n{\xa8" + _write_InputPeer[type(v0)](v0) + _pack_iq(self.msg_id, self.user_id)
+        return b'\x1c\n{\xa8' + _write_InputPeer[type(v0)](v0) + _pack_iq(self.msg_id, self.user_id)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -487,7 +487,7 @@ class InputPeerChannelFromMessage(_rt.TLObject):
 
     def _encode(self) -> bytes:
         v0 = self.peer
-        return b"@\x08*\xbd" + _write_InputPeer[type(v0)](v0) + _pack_iq(self.msg_id, self.channel_id)
+        return b'@\x08*\xbd' + _write_InputPeer[type(v0)](v0) + _pack_iq(self.msg_id, self.channel_id)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -502,7 +502,7 @@ class InputPeerChannelFromMessage(_rt.TLObject):
 class InputUserEmpty(_rt.TLObject):
     """No user.
 
-    inputUserEmpty#b98886cf = InputUser;
+        inputUserEmpty#b98886cf = InputUser;
     """
 
     __slots__ = ()
@@ -513,7 +513,7 @@ class InputUserEmpty(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"\xcf\x86\x88\xb9"
+        return b'\xcf\x86\x88\xb9'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -523,7 +523,7 @@ class InputUserEmpty(_rt.TLObject):
 class InputUserSelf(_rt.TLObject):
     """The current user.
 
-    inputUserSelf#f7c1b13f = InputUser;
+        inputUserSelf#f7c1b13f = InputUser;
     """
 
     __slots__ = ()
@@ -534,7 +534,7 @@ class InputUserSelf(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"?\xb1\xc1\xf7"
+        return b'?\xb1\xc1\xf7'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -601,7 +601,7 @@ class InputUserFromMessage(_rt.TLObject):
 
     def _encode(self) -> bytes:
         v0 = self.peer
-        return b"\xe2H\xa4\x1d" + _write_InputPeer[type(v0)](v0) + _pack_iq(self.msg_id, self.user_id)
+        return b'\xe2H\xa4\x1d' + _write_InputPeer[type(v0)](v0) + _pack_iq(self.msg_id, self.user_id)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -1346,7 +1346,7 @@ class User(_rt.TLObject):
 class UserProfilePhotoEmpty(_rt.TLObject):
     """No profile photo.
 
-    userProfilePhotoEmpty#4f11bae1 = UserProfilePhoto;
+        userProfilePhotoEmpty#4f11bae1 = UserProfilePhoto;
     """
 
     __slots__ = ()
@@ -1357,7 +1357,7 @@ class UserProfilePhotoEmpty(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"\xe1\xba\x11O"
+        return b'\xe1\xba\x11O'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -1459,7 +1459,7 @@ class UserProfilePhoto(_rt.TLObject):
 class UserStatusEmpty(_rt.TLObject):
     """Nothing known: the user was never seen, or the server keeps it to itself.
 
-    userStatusEmpty#09d05049 = UserStatus;
+        userStatusEmpty#09d05049 = UserStatus;
     """
 
     __slots__ = ()
@@ -1470,7 +1470,7 @@ class UserStatusEmpty(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"IP\xd0\t"
+        return b'IP\xd0\t'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -2742,8 +2742,9 @@ class MessageEntityPre(_rt.TLObject):
     def _encode(self) -> bytes:
         s2 = self.language.encode()
         n2 = len(s2)
-        return _pack_Iii(0x73924BE0, self.offset, self.length) + (
-            _short_bytes[n2](s2) if n2 < 254 else _long_bytes(s2)
+        return (
+            _pack_Iii(0x73924BE0, self.offset, self.length)
+            + (_short_bytes[n2](s2) if n2 < 254 else _long_bytes(s2))
         )
 
     @staticmethod
@@ -2791,8 +2792,9 @@ class MessageEntityTextUrl(_rt.TLObject):
     def _encode(self) -> bytes:
         s2 = self.url.encode()
         n2 = len(s2)
-        return _pack_Iii(0x76A6D327, self.offset, self.length) + (
-            _short_bytes[n2](s2) if n2 < 254 else _long_bytes(s2)
+        return (
+            _pack_Iii(0x76A6D327, self.offset, self.length)
+            + (_short_bytes[n2](s2) if n2 < 254 else _long_bytes(s2))
         )
 
     @staticmethod
@@ -3352,8 +3354,9 @@ class MessageEntityDiffReplace(_rt.TLObject):
     def _encode(self) -> bytes:
         s2 = self.old_text.encode()
         n2 = len(s2)
-        return _pack_Iii(0xC6C1E5A7, self.offset, self.length) + (
-            _short_bytes[n2](s2) if n2 < 254 else _long_bytes(s2)
+        return (
+            _pack_Iii(0xC6C1E5A7, self.offset, self.length)
+            + (_short_bytes[n2](s2) if n2 < 254 else _long_bytes(s2))
         )
 
     @staticmethod
@@ -3430,7 +3433,7 @@ class DataJSON(_rt.TLObject):
     def _encode(self) -> bytes:
         s0 = self.data.encode()
         n0 = len(s0)
-        return b"\x04\x8dt}" + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0))
+        return b'\x04\x8dt}' + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0))
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -3473,7 +3476,7 @@ class InputClientProxy(_rt.TLObject):
     def _encode(self) -> bytes:
         s0 = self.address.encode()
         n0 = len(s0)
-        return b"?\x8bXu" + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0)) + _pack_i(self.port)
+        return b'?\x8bXu' + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0)) + _pack_i(self.port)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -3519,7 +3522,7 @@ class JsonObjectValue(_rt.TLObject):
         n0 = len(s0)
         v1 = self.value
         return (
-            b"\xd9\x1b\xde\xc0"
+            b'\xd9\x1b\xde\xc0'
             + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0))
             + _write_JSONValue[type(v1)](v1)
         )
@@ -3545,7 +3548,7 @@ class JsonObjectValue(_rt.TLObject):
 class JsonNull(_rt.TLObject):
     """JSON's null.
 
-    jsonNull#3f6d7b68 = JSONValue;
+        jsonNull#3f6d7b68 = JSONValue;
     """
 
     __slots__ = ()
@@ -3556,7 +3559,7 @@ class JsonNull(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"h{m?"
+        return b'h{m?'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -3653,7 +3656,7 @@ class JsonString(_rt.TLObject):
     def _encode(self) -> bytes:
         s0 = self.value.encode()
         n0 = len(s0)
-        return b"zv\x1e\xb7" + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0))
+        return b'zv\x1e\xb7' + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0))
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -3692,7 +3695,7 @@ class JsonArray(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        return b"cGD\xf7" + _write_boxes(self.value, _write_JSONValue)
+        return b'cGD\xf7' + _write_boxes(self.value, _write_JSONValue)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -3725,7 +3728,7 @@ class JsonObject(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        return b"\x9d\xd4\xc1\x99" + _write_boxes(self.value, _write_JSONObjectValue)
+        return b'\x9d\xd4\xc1\x99' + _write_boxes(self.value, _write_JSONObjectValue)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -3933,7 +3936,7 @@ class RestrictionReason(_rt.TLObject):
         n2 = len(s2)
         return b"".join(
             (
-                b"\xb4\xacr\xd0",
+                b'\xb4\xacr\xd0',
                 (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0)),
                 (_short_bytes[n1](s1) if n1 < 254 else _long_bytes(s1)),
                 (_short_bytes[n2](s2) if n2 < 254 else _long_bytes(s2)),
@@ -3976,7 +3979,7 @@ class RestrictionReason(_rt.TLObject):
 class EmojiStatusEmpty(_rt.TLObject):
     """No emoji status.
 
-    emojiStatusEmpty#2de11aae = EmojiStatus;
+        emojiStatusEmpty#2de11aae = EmojiStatus;
     """
 
     __slots__ = ()
@@ -3987,7 +3990,7 @@ class EmojiStatusEmpty(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"\xae\x1a\xe1-"
+        return b'\xae\x1a\xe1-'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -4208,7 +4211,10 @@ class InputEmojiStatusCollectible(_rt.TLObject):
     """
 
     __slots__ = ("flags", "collectible_id", "until")
-    TL = "inputEmojiStatusCollectible#07141dbf flags:# collectible_id:long until:flags.0?int = EmojiStatus;"
+    TL = (
+        "inputEmojiStatusCollectible#07141dbf flags:# collectible_id:long until:flags.0?int = "
+        "EmojiStatus;"
+    )
     TL_NAME = "inputEmojiStatusCollectible"
     CONSTRUCTOR_ID = 0x07141DBF
     TYPE = "EmojiStatus"
@@ -4250,7 +4256,7 @@ class InputEmojiStatusCollectible(_rt.TLObject):
 class ReactionEmpty(_rt.TLObject):
     """No reaction.
 
-    reactionEmpty#79f5d419 = Reaction;
+        reactionEmpty#79f5d419 = Reaction;
     """
 
     __slots__ = ()
@@ -4261,7 +4267,7 @@ class ReactionEmpty(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"\x19\xd4\xf5y"
+        return b'\x19\xd4\xf5y'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -4343,7 +4349,7 @@ class ReactionCustomEmoji(_rt.TLObject):
 class ReactionPaid(_rt.TLObject):
     """The reaction that is paid for in Telegram Stars.
 
-    reactionPaid#523da4eb = Reaction;
+        reactionPaid#523da4eb = Reaction;
     """
 
     __slots__ = ()
@@ -4354,7 +4360,7 @@ class ReactionPaid(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"\xeb\xa4=R"
+        return b'\xeb\xa4=R'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -5018,7 +5024,7 @@ class InvokeWithoutUpdates(_rt.TLFunction[_rt.R]):
 
     def _encode(self) -> bytes:
         v0 = self.query
-        return b"\xb7Y\x94\xbf" + _write_object(v0, _rt.TLFunction)
+        return b'\xb7Y\x94\xbf' + _write_object(v0, _rt.TLFunction)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -5103,7 +5109,10 @@ TypeCodeSettings: _TypeAlias = CodeSettings
 TypeRestrictionReason: _TypeAlias = RestrictionReason
 
 TypeEmojiStatus: _TypeAlias = (
-    EmojiStatusEmpty | EmojiStatus | EmojiStatusCollectible | InputEmojiStatusCollectible
+    EmojiStatusEmpty
+    | EmojiStatus
+    | EmojiStatusCollectible
+    | InputEmojiStatusCollectible
 )
 
 TypeReaction: _TypeAlias = ReactionEmpty | ReactionEmoji | ReactionCustomEmoji | ReactionPaid

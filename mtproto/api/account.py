@@ -65,7 +65,7 @@ class SendVerifyPhoneCode(_rt.TLFunction["_auth.TypeSentCode"]):
         n0 = len(s0)
         v1 = self.settings
         return (
-            b"\xf9V\xa3\xa5"
+            b'\xf9V\xa3\xa5'
             + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0))
             + _write_CodeSettings[type(v1)](v1)
         )

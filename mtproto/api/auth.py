@@ -204,7 +204,7 @@ class SentCodeSuccess(_rt.TLObject):
 
     def _encode(self) -> bytes:
         v0 = self.authorization
-        return b"D\xfe\x90#" + _write_auth__Authorization[type(v0)](v0)
+        return b'D\xfe\x90#' + _write_auth__Authorization[type(v0)](v0)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -294,7 +294,7 @@ class SentCodePaymentRequired(_rt.TLObject):
         n5 = len(s5)
         return b"".join(
             (
-                b"\xbf~\x82\xf8",
+                b'\xbf~\x82\xf8',
                 (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0)),
                 (_short_bytes[n1](s1) if n1 < 254 else _long_bytes(s1)),
                 (_short_bytes[n2](s2) if n2 < 254 else _long_bytes(s2)),
@@ -543,7 +543,7 @@ class AuthorizationSignUpRequired(_rt.TLObject):
 class CodeTypeSms(_rt.TLObject):
     """Next time by SMS.
 
-    auth.codeTypeSms#72a3158c = auth.CodeType;
+        auth.codeTypeSms#72a3158c = auth.CodeType;
     """
 
     __slots__ = ()
@@ -554,7 +554,7 @@ class CodeTypeSms(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"\x8c\x15\xa3r"
+        return b'\x8c\x15\xa3r'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -564,7 +564,7 @@ class CodeTypeSms(_rt.TLObject):
 class CodeTypeCall(_rt.TLObject):
     """Next time by a phone call, in which a voice reads the code.
 
-    auth.codeTypeCall#741cd3e3 = auth.CodeType;
+        auth.codeTypeCall#741cd3e3 = auth.CodeType;
     """
 
     __slots__ = ()
@@ -575,7 +575,7 @@ class CodeTypeCall(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"\xe3\xd3\x1ct"
+        return b'\xe3\xd3\x1ct'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -585,7 +585,7 @@ class CodeTypeCall(_rt.TLObject):
 class CodeTypeFlashCall(_rt.TLObject):
     """Next time by a flash call: the number that calls is the code.
 
-    auth.codeTypeFlashCall#226ccefb = auth.CodeType;
+        auth.codeTypeFlashCall#226ccefb = auth.CodeType;
     """
 
     __slots__ = ()
@@ -606,7 +606,7 @@ class CodeTypeFlashCall(_rt.TLObject):
 class CodeTypeMissedCall(_rt.TLObject):
     """Next time by a missed call: the last digits of the number that calls are the code.
 
-    auth.codeTypeMissedCall#d61ad6ee = auth.CodeType;
+        auth.codeTypeMissedCall#d61ad6ee = auth.CodeType;
     """
 
     __slots__ = ()
@@ -617,7 +617,7 @@ class CodeTypeMissedCall(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"\xee\xd6\x1a\xd6"
+        return b'\xee\xd6\x1a\xd6'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -627,7 +627,7 @@ class CodeTypeMissedCall(_rt.TLObject):
 class CodeTypeFragmentSms(_rt.TLObject):
     """Next time through fragment.com, for anonymous numbers.
 
-    auth.codeTypeFragmentSms#06ed998c = auth.CodeType;
+        auth.codeTypeFragmentSms#06ed998c = auth.CodeType;
     """
 
     __slots__ = ()
@@ -638,7 +638,7 @@ class CodeTypeFragmentSms(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"\x8c\x99\xed\x06"
+        return b'\x8c\x99\xed\x06'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -762,7 +762,7 @@ class SentCodeTypeFlashCall(_rt.TLObject):
     def _encode(self) -> bytes:
         s0 = self.pattern.encode()
         n0 = len(s0)
-        return b"\xd9\xc6\x03\xab" + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0))
+        return b'\xd9\xc6\x03\xab' + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0))
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -807,7 +807,9 @@ class SentCodeTypeMissedCall(_rt.TLObject):
         s0 = self.prefix.encode()
         n0 = len(s0)
         return (
-            b"\x84d\x00\x82" + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0)) + _pack_i(self.length)
+            b'\x84d\x00\x82'
+            + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0))
+            + _pack_i(self.length)
         )
 
     @staticmethod
@@ -1036,7 +1038,11 @@ class SentCodeTypeFragmentSms(_rt.TLObject):
     def _encode(self) -> bytes:
         s0 = self.url.encode()
         n0 = len(s0)
-        return b"9\\V\xd9" + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0)) + _pack_i(self.length)
+        return (
+            b'9\\V\xd9'
+            + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0))
+            + _pack_i(self.length)
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -1373,7 +1379,7 @@ class SendCode(_rt.TLFunction["TypeSentCode"]):
         v3 = self.settings
         return b"".join(
             (
-                b"O$w\xa6",
+                b'O$w\xa6',
                 (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0)),
                 _pack_i(self.api_id),
                 (_short_bytes[n2](s2) if n2 < 254 else _long_bytes(s2)),
@@ -1470,8 +1476,9 @@ class BindTempAuthKey(_rt.TLFunction["bool"]):
         if type(v3) is not bytes:
             raise _Unfit
         n3 = len(v3)
-        return _pack_Iqqi(0xCDD42A05, self.perm_auth_key_id, self.nonce, self.expires_at) + (
-            _short_bytes[n3](v3) if n3 < 254 else _long_bytes(v3)
+        return (
+            _pack_Iqqi(0xCDD42A05, self.perm_auth_key_id, self.nonce, self.expires_at)
+            + (_short_bytes[n3](v3) if n3 < 254 else _long_bytes(v3))
         )
 
     @staticmethod
@@ -1495,7 +1502,11 @@ TypeSentCode: _TypeAlias = SentCode | SentCodeSuccess | SentCodePaymentRequired
 TypeAuthorization: _TypeAlias = Authorization | AuthorizationSignUpRequired
 
 TypeCodeType: _TypeAlias = (
-    CodeTypeSms | CodeTypeCall | CodeTypeFlashCall | CodeTypeMissedCall | CodeTypeFragmentSms
+    CodeTypeSms
+    | CodeTypeCall
+    | CodeTypeFlashCall
+    | CodeTypeMissedCall
+    | CodeTypeFragmentSms
 )
 
 TypeSentCodeType: _TypeAlias = (

@@ -169,7 +169,7 @@ class GetConfig(_rt.TLFunction["_root.TypeConfig"]):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"k\x18\xf9\xc4"
+        return b'k\x18\xf9\xc4'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:

@@ -61,7 +61,7 @@ class GetUsers(_rt.TLFunction["list[_root.TypeUser]"]):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        return b"H\xa5\x91\r" + _write_boxes(self.id, _write_InputUser)
+        return b'H\xa5\x91\r' + _write_boxes(self.id, _write_InputUser)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:

@@ -314,7 +314,7 @@ class PQInnerData(_rt.TLObject):
             raise _Unfit
         return b"".join(
             (
-                b"\xecZ\xc9\x83",
+                b'\xecZ\xc9\x83',
                 (_short_bytes[n0](v0) if n0 < 254 else _long_bytes(v0)),
                 (_short_bytes[n1](v1) if n1 < 254 else _long_bytes(v1)),
                 (_short_bytes[n2](v2) if n2 < 254 else _long_bytes(v2)),
@@ -436,7 +436,7 @@ class PQInnerDataDc(_rt.TLObject):
             raise _Unfit
         return b"".join(
             (
-                b"\x95_\xf5\xa9",
+                b'\x95_\xf5\xa9',
                 (_short_bytes[n0](v0) if n0 < 254 else _long_bytes(v0)),
                 (_short_bytes[n1](v1) if n1 < 254 else _long_bytes(v1)),
                 (_short_bytes[n2](v2) if n2 < 254 else _long_bytes(v2)),
@@ -555,7 +555,7 @@ class PQInnerDataTemp(_rt.TLObject):
             raise _Unfit
         return b"".join(
             (
-                b"\xd4\x84j<",
+                b'\xd4\x84j<',
                 (_short_bytes[n0](v0) if n0 < 254 else _long_bytes(v0)),
                 (_short_bytes[n1](v1) if n1 < 254 else _long_bytes(v1)),
                 (_short_bytes[n2](v2) if n2 < 254 else _long_bytes(v2)),
@@ -679,7 +679,7 @@ class PQInnerDataTempDc(_rt.TLObject):
             raise _Unfit
         return b"".join(
             (
-                b"\x88\xdf\xfdV",
+                b'\x88\xdf\xfdV',
                 (_short_bytes[n0](v0) if n0 < 254 else _long_bytes(v0)),
                 (_short_bytes[n1](v1) if n1 < 254 else _long_bytes(v1)),
                 (_short_bytes[n2](v2) if n2 < 254 else _long_bytes(v2)),
@@ -1051,8 +1051,9 @@ class ClientDHInnerData(_rt.TLObject):
         if type(v3) is not bytes:
             raise _Unfit
         n3 = len(v3)
-        return _pack_I16s16sq(0x6643B654, v0, v1, self.retry_id) + (
-            _short_bytes[n3](v3) if n3 < 254 else _long_bytes(v3)
+        return (
+            _pack_I16s16sq(0x6643B654, v0, v1, self.retry_id)
+            + (_short_bytes[n3](v3) if n3 < 254 else _long_bytes(v3))
         )
 
     @staticmethod
@@ -1220,7 +1221,7 @@ class DhGenFail(_rt.TLObject):
 class DestroyAuthKeyOk(_rt.TLObject):
     """The server has destroyed the auth_key.
 
-    destroy_auth_key_ok#f660e1d4 = DestroyAuthKeyRes;
+        destroy_auth_key_ok#f660e1d4 = DestroyAuthKeyRes;
     """
 
     __slots__ = ()
@@ -1231,7 +1232,7 @@ class DestroyAuthKeyOk(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"\xd4\xe1`\xf6"
+        return b'\xd4\xe1`\xf6'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -1241,7 +1242,7 @@ class DestroyAuthKeyOk(_rt.TLObject):
 class DestroyAuthKeyNone(_rt.TLObject):
     """There is no such auth_key to destroy.
 
-    destroy_auth_key_none#0a9f2259 = DestroyAuthKeyRes;
+        destroy_auth_key_none#0a9f2259 = DestroyAuthKeyRes;
     """
 
     __slots__ = ()
@@ -1262,7 +1263,7 @@ class DestroyAuthKeyNone(_rt.TLObject):
 class DestroyAuthKeyFail(_rt.TLObject):
     """The auth_key could not be destroyed, and goes on being valid.
 
-    destroy_auth_key_fail#ea109b13 = DestroyAuthKeyRes;
+        destroy_auth_key_fail#ea109b13 = DestroyAuthKeyRes;
     """
 
     __slots__ = ()
@@ -1273,7 +1274,7 @@ class DestroyAuthKeyFail(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"\x13\x9b\x10\xea"
+        return b'\x13\x9b\x10\xea'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -1305,7 +1306,7 @@ class MsgsAck(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        return b"Y\xb4\xd6b" + _write_numbers(self.msg_ids, "q")
+        return b'Y\xb4\xd6b' + _write_numbers(self.msg_ids, "q")
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -1335,7 +1336,8 @@ class BadMsgNotification(_rt.TLObject):
 
     __slots__ = ("bad_msg_id", "bad_msg_seqno", "error_code")
     TL = (
-        "bad_msg_notification#a7eff811 bad_msg_id:long bad_msg_seqno:int error_code:int = BadMsgNotification;"
+        "bad_msg_notification#a7eff811 bad_msg_id:long bad_msg_seqno:int error_code:int = "
+        "BadMsgNotification;"
     )
     TL_NAME = "bad_msg_notification"
     CONSTRUCTOR_ID = 0xA7EFF811
@@ -1443,7 +1445,7 @@ class MsgsStateReq(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        return b"R\xfbi\xda" + _write_numbers(self.msg_ids, "q")
+        return b'R\xfbi\xda' + _write_numbers(self.msg_ids, "q")
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -1485,7 +1487,10 @@ class MsgsStateInfo(_rt.TLObject):
         if type(v1) is not bytes:
             raise _Unfit
         n1 = len(v1)
-        return _pack_Iq(0x04DEB57D, self.req_msg_id) + (_short_bytes[n1](v1) if n1 < 254 else _long_bytes(v1))
+        return (
+            _pack_Iq(0x04DEB57D, self.req_msg_id)
+            + (_short_bytes[n1](v1) if n1 < 254 else _long_bytes(v1))
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -1532,7 +1537,7 @@ class MsgsAllInfo(_rt.TLObject):
             raise _Unfit
         n1 = len(v1)
         return (
-            b"1\xd1\xc0\x8c"
+            b'1\xd1\xc0\x8c'
             + _write_numbers(self.msg_ids, "q")
             + (_short_bytes[n1](v1) if n1 < 254 else _long_bytes(v1))
         )
@@ -1566,7 +1571,10 @@ class MsgDetailedInfo(_rt.TLObject):
     """
 
     __slots__ = ("msg_id", "answer_msg_id", "bytes", "status")
-    TL = "msg_detailed_info#276d3ec6 msg_id:long answer_msg_id:long bytes:int status:int = MsgDetailedInfo;"
+    TL = (
+        "msg_detailed_info#276d3ec6 msg_id:long answer_msg_id:long bytes:int status:int = "
+        "MsgDetailedInfo;"
+    )
     TL_NAME = "msg_detailed_info"
     CONSTRUCTOR_ID = 0x276D3EC6
     TYPE = "MsgDetailedInfo"
@@ -1649,7 +1657,7 @@ class MsgResendReq(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        return b"\x08\x1a\x86}" + _write_numbers(self.msg_ids, "q")
+        return b'\x08\x1a\x86}' + _write_numbers(self.msg_ids, "q")
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -1681,7 +1689,7 @@ class MsgResendAnsReq(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        return b"\xeb\xba\x10\x86" + _write_numbers(self.msg_ids, "q")
+        return b'\xeb\xba\x10\x86' + _write_numbers(self.msg_ids, "q")
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -1757,7 +1765,10 @@ class RpcError(_rt.TLObject):
     def _encode(self) -> bytes:
         s1 = self.error_message.encode()
         n1 = len(s1)
-        return _pack_Ii(0x2144CA19, self.error_code) + (_short_bytes[n1](s1) if n1 < 254 else _long_bytes(s1))
+        return (
+            _pack_Ii(0x2144CA19, self.error_code)
+            + (_short_bytes[n1](s1) if n1 < 254 else _long_bytes(s1))
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -1779,7 +1790,7 @@ class RpcError(_rt.TLObject):
 class RpcAnswerUnknown(_rt.TLObject):
     """The server has nothing for the msg_id given to rpc_drop_answer; it may have answered already.
 
-    rpc_answer_unknown#5e2ad36e = RpcDropAnswer;
+        rpc_answer_unknown#5e2ad36e = RpcDropAnswer;
     """
 
     __slots__ = ()
@@ -1790,7 +1801,7 @@ class RpcAnswerUnknown(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"n\xd3*^"
+        return b'n\xd3*^'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -1812,7 +1823,7 @@ class RpcAnswerDroppedRunning(_rt.TLObject):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"\x86\xe5x\xcd"
+        return b'\x86\xe5x\xcd'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -2078,7 +2089,10 @@ class Message(_rt.TLObject):
 
     def _encode(self) -> bytes:
         v3 = self.body
-        return _pack_Iqii(0x5BB8E511, self.msg_id, self.seqno, self.bytes) + _write_object(v3, _rt.TLObject)
+        return (
+            _pack_Iqii(0x5BB8E511, self.msg_id, self.seqno, self.bytes)
+            + _write_object(v3, _rt.TLObject)
+        )
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -2136,7 +2150,7 @@ class MsgCopy(_rt.TLObject):
 
     def _encode(self) -> bytes:
         v0 = self.orig_message
-        return b"\xb2F`\xe0" + _write_Message[type(v0)](v0)
+        return b'\xb2F`\xe0' + _write_Message[type(v0)](v0)
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -2173,7 +2187,7 @@ class GzipPacked(_rt.TLObject):
         if type(v0) is not bytes:
             raise _Unfit
         n0 = len(v0)
-        return b"\xa1\xcfr0" + (_short_bytes[n0](v0) if n0 < 254 else _long_bytes(v0))
+        return b'\xa1\xcfr0' + (_short_bytes[n0](v0) if n0 < 254 else _long_bytes(v0))
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
@@ -2485,7 +2499,7 @@ class DestroyAuthKey(_rt.TLFunction["TypeDestroyAuthKeyRes"]):
     SCHEMA = _SCHEMA
 
     def _encode(self) -> bytes:
-        return b"`QC\xd1"
+        return b'`QC\xd1'
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:

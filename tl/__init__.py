@@ -34,6 +34,8 @@ from tl.runtime import TLFunction, TLObject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from tl.inspection import inspect
+    from tl.json_text import from_json, to_json
     from tl.loader import load
     from tl.schema import Schema
 
@@ -64,16 +66,25 @@ __all__ = [
     "decode_result",
     "encode",
     "encode_result",
+    "from_json",
+    "inspect",
     "load",
+    "to_json",
 ]
 
 __version__ = "0.1.0"
 
-_LATER = {"Schema": "tl.schema", "load": "tl.loader"}
+_LATER = {
+    "Schema": "tl.schema",
+    "from_json": "tl.json_text",
+    "inspect": "tl.inspection",
+    "load": "tl.loader",
+    "to_json": "tl.json_text",
+}
 
 
 def __getattr__(name: str) -> object:
-    """What reads schemas is imported when it is first used: programs with generated classes never need it."""
+    """What generated classes don't need is imported when it is first used."""
     if name not in _LATER:
         raise AttributeError(f"module 'tl' has no attribute {name!r}")
     from importlib import import_module

@@ -1,7 +1,7 @@
 """What ``mtproto demo`` draws: the stages of a `Conversation`, with rich.
 
 The dumps are those of `tl.hexdump`, with colours that say what kind of field the bytes are; without colours,
-as in a pipe, nothing is missing.  Only this module imports rich.
+as in a pipe, nothing is missing.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from mtproto import api, service
 from mtproto.cli.demo import Conversation
 from mtproto.cli.wording import rpc_error_text
 from mtproto.errors import RpcError
-from tl.hexdump import Columns, Line, Row, hexdump, lines
-from tl.inspection import CONSTRUCTOR_ID, COUNT, VECTOR, inspect, notation
+from tl.hexdump import Columns, Row, hexdump, lines
+from tl.inspection import inspect, notation
+from tl.rich_dump import NUMBER, STYLES, dump_text
 
 __all__ = ["draw"]
 
@@ -27,19 +28,12 @@ _WIDEST = 120
 _SHOWN = 32
 """How many of the encrypted bytes are shown: they look like any others."""
 
-_STYLES = {
-    CONSTRUCTOR_ID: "magenta",
-    VECTOR: "magenta",
-    COUNT: "blue",
-    "#": "yellow",
-    "string": "green",
-    "bytes": "green",
+_STYLES = STYLES | {
     "header": "yellow",
     "auth_key_id": "magenta",
     "msg_key": "green",
     "encrypted_data": "blue",
 }
-_NUMBER = "cyan"
 
 
 def draw(conversation: Conversation, console: Console | None = None) -> None:
@@ -124,7 +118,7 @@ class _Drawing:
         """Names and values, in two columns."""
         column = max(len(name) for name, _ in facts) + 2
         for name, value in facts:
-            self.line(Text.assemble(name.ljust(column), (value, _NUMBER)))
+            self.line(Text.assemble(name.ljust(column), (value, NUMBER)))
 
     def tree(self, value: object) -> None:
         self.line(notation(value, self.width), "bold")
@@ -132,26 +126,11 @@ class _Drawing:
     def dump(self, rows: Sequence[Row]) -> None:
         self.line(Columns.of(rows, self.width).heading(), "dim")
         for line in lines(rows, self.width):
-            self.line(_dump_line(line))
+            self.line(dump_text(line, _STYLES))
 
     def line(self, text: str | Text = "", style: str = "") -> None:
         """One line as it is, broken before the edge only."""
         self.console.print(Text(text, style) if isinstance(text, str) else text, soft_wrap=True)
-
-
-def _dump_line(line: Line) -> Text:
-    style = _STYLES.get(line.row.tl_type, _NUMBER)
-    text = Text.assemble((line.offset, "dim"), "  ")
-    size = len(line.row.data)
-    for index in range(line.start, line.end):
-        is_data = line.row.head <= index < size - line.row.tail
-        text.append(f"{line.row.data[index]:02x}", style if is_data else "dim")
-        text.append(" ")
-    text.append(" " * (len(line.data) + 2 - 3 * (line.end - line.start)))
-    text.append(line.label)
-    text.append(line.value, "dim" if line.is_note else style)
-    text.rstrip()
-    return text
 
 
 def _frame_rows(c: Conversation) -> Iterator[Row]:

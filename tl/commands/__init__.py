@@ -1,0 +1,45 @@
+"""The command `tl`: packages from schemas, checks of schemas, values as bytes, JSON and pictures.
+
+Each module here has some commands: `add(commands)` makes their parsers, whose `run` does the work and returns
+the exit status: 0 done, 1 it is not so, 2 it can't be told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from tl.commands import ids, packages, values
+from tl.commands.inputs import InputError
+from tl.errors import DecodeError, EncodeError, JSONValueError, SchemaError
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    parser = argparse.ArgumentParser(prog="tl", description="Tools for TL, the schema language of MTProto.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for module in (packages, ids, values):
+        module.add(commands)
+    arguments = parser.parse_args(argv)
+    try:
+        result: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except SchemaError as error:
+        for one in error.errors:
+            print(f"{arguments.schema}:{'' if one.line else ' '}{one.describe()}", file=sys.stderr)
+        return 2
+    except (DecodeError, EncodeError, JSONValueError, InputError) as error:
+        print(f"tl: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+    except BrokenPipeError:
+        # Whoever read the output has had enough; nothing may be written on exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    except OSError as error:
+        print(f"tl: {error.filename or arguments.schema}: {error.strerror}", file=sys.stderr)
+        return 2
+    return result

@@ -39,7 +39,10 @@ def _refuse_clashes(schema: Schema, modules: dict[str, list[Combinator]]) -> Non
     users = _namespace_users(schema)
     for namespace in modules:
         user, in_result = users.get(namespace, (None, False))
-        claim("", module_name(namespace) or "_root", f"namespace {namespace}", user, in_result)
+        module = module_name(namespace) or "_root"
+        claim("", module, f"namespace {namespace}", user, in_result)
+        # Some file systems tell no capital letters.
+        claim("the files", module.lower(), f"namespace {namespace}", user, in_result)
     for name in ("SCHEMA", "LAYER", "decode"):
         claim("", name, f"the package's own {name}", None, False)
     for combinator in schema.combinators:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from tl.errors import DecodeError, EncodeError
 from tl.fast import Level, Unfit
-from tl.limits import DEFAULT_LIMITS, Budget
+from tl.limits import DEFAULT_LIMITS, Budget, Limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from tl.limits import Limits
     from tl.registry import Registry
     from tl.runtime import Decode, R, TLFunction, TLObject
 
@@ -78,7 +77,7 @@ def decoder(schema: Registry) -> Decode:
                         return value
                 except Exception:  # noqa: S110 - whatever it was, the reference codec says it better
                     pass
-        return _decode_again(schema, data, as_type, canonical, strict_flags, limits or DEFAULT_LIMITS)
+        return _decode_again(schema, data, as_type, canonical, strict_flags, limits)
 
     return decode
 
@@ -89,9 +88,13 @@ def _decode_again(
     as_type: object,
     canonical: bool,
     strict_flags: bool,
-    limits: Limits | Budget,
+    limits: Limits | Budget | None,
 ) -> Any:
     """What the quick way did not settle: types asked for the first time, other buffers, bad bytes."""
+    if limits is None:
+        limits = DEFAULT_LIMITS
+    elif not isinstance(limits, Limits | Budget):
+        raise TypeError(f"limits: got {type(limits).__name__}, expected tl.Limits or tl.Budget")
     if type(data) is not bytes:
         data = bytes(memoryview(data))  # `bytes` alone would make zeros of a number
     if not strict_flags and not isinstance(limits, Budget) and len(data) <= limits.string_bytes:
@@ -123,7 +126,7 @@ def decode(
     *,
     canonical: bool = True,
     strict_flags: bool = False,
-    limits: Limits | Budget = DEFAULT_LIMITS,
+    limits: Limits | Budget | None = None,
 ) -> Any:
     """The value that `data` is the whole boxed encoding of.
 
@@ -145,7 +148,7 @@ def decode_prefix(
     *,
     canonical: bool = True,
     strict_flags: bool = False,
-    limits: Limits | Budget = DEFAULT_LIMITS,
+    limits: Limits | Budget | None = None,
 ) -> tuple[Any, int]:
     """The value at the start of `data`, and how many bytes it takes; what follows is the caller's.
 
@@ -154,7 +157,7 @@ def decode_prefix(
     if type(data) is not bytes:
         data = bytes(memoryview(data))
     found: tuple[Any, int] = _reference().reference_decode_prefix(
-        schema, data, as_type, canonical=canonical, strict_flags=strict_flags, limits=limits
+        schema, data, as_type, canonical=canonical, strict_flags=strict_flags, limits=limits or DEFAULT_LIMITS
     )
     return found
 
@@ -174,6 +177,8 @@ def _answered_function(request: Any) -> Any | None:
 
 def encode_result(request: TLFunction[Any], value: object) -> bytes:
     """The boxed encoding of `value` as the answer to `request`; raise EncodeError where it is not one."""
+    if not hasattr(type(request), "RESULT"):
+        raise EncodeError(f"got {type(request).__name__}, expected a function's object as the request")
     function = _answered_function(request)
     if function is None:
         raise EncodeError(f"the result type of {request.TL_NAME} is open")
@@ -187,9 +192,11 @@ def decode_result(
     *,
     canonical: bool = True,
     strict_flags: bool = False,
-    limits: Limits | Budget = DEFAULT_LIMITS,
+    limits: Limits | Budget | None = None,
 ) -> R:
     """The answer to `request` that `data` encodes; raise DecodeError where it is not of its result type."""
+    if not hasattr(type(request), "RESULT"):
+        raise TypeError(f"got {type(request).__name__}, expected a function's object as the request")
     function = _answered_function(request)
     if function is None:
         raise DecodeError(f"the result type of {request.TL_NAME} is open", offset=0)

@@ -28,7 +28,15 @@ __all__ = [
 
 
 class TLError(Exception):
-    """Base of every error of this package."""
+    """Base of every error of this package; each can be copied and pickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(cls: type[TLError], arguments: tuple[object, ...]) -> TLError:
+    """An error as it was, for unpickling: its message is made already."""
+    return cls.__new__(cls, *arguments)
 
 
 class SchemaError(TLError):

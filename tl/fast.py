@@ -32,7 +32,6 @@ __all__ = [
     "NUMBER_CODES",
     "READ_SHORT",
     "SHORT_BYTES",
-    "SINGLE",
     "SIZE",
     "TAIL",
     "VECTOR_ID",
@@ -45,6 +44,7 @@ __all__ = [
     "read_long",
     "read_numbers",
     "read_string_vector",
+    "text_bytes",
     "write_boxes",
     "write_bytes_vector",
     "write_numbers",
@@ -103,6 +103,8 @@ class _LastLevel(Level):
 # Straight-line writing
 
 new = object.__new__
+text_bytes = str.encode
+"""UTF-8; called like this it takes a str and nothing else that would know how to encode itself."""
 TAIL = [bytes(-(n + 1) % 4) for n in range(254)]
 """The padding of a short string of n bytes."""
 SIZE = [n + 4 & -4 for n in range(254)]
@@ -178,7 +180,7 @@ def write_string_vector(values: Any) -> bytes:
     """A boxed vector of strings."""
     if type(values) is not list:
         raise Unfit
-    return write_bytes_vector([value.encode() for value in values])
+    return write_bytes_vector([text_bytes(value) for value in values])
 
 
 def write_boxes(values: Any, writers: dict[type, FastWriter]) -> bytes:
@@ -195,15 +197,6 @@ def write_boxes(values: Any, writers: dict[type, FastWriter]) -> bytes:
 
 
 # Straight-line reading
-
-
-class _Single(dict[type, object]):
-    def __missing__(self, cls: type) -> object:
-        return self.setdefault(cls, new(cls))
-
-
-SINGLE = _Single()
-"""Class without fields → its one instance: nothing tells any two of them apart."""
 
 
 def read_long(data: bytes, pos: int) -> tuple[bytes, int]:
@@ -227,13 +220,10 @@ def read_numbers(data: bytes, pos: int, code: str, depth: Any) -> tuple[list[Any
     return list(_unpack_from(f"<{count}{code}", data, pos + 8)), pos + 8 + size
 
 
-# The elements of other vectors take four bytes or more, so where a count is too large the data ends first.
-
-
 def read_bytes_vector(data: bytes, pos: int, depth: Any) -> tuple[list[bytes], int]:
     """The elements of a boxed vector of bytes."""
     constructor_id, count = _unpack_two(data, pos)
-    if constructor_id != VECTOR_NUMBER:
+    if constructor_id != VECTOR_NUMBER or count > len(data) - pos - 8 >> 2:  # none takes less than 4 bytes
         raise Unfit
     if type(depth) is not int:
         depth.elements(count)
@@ -262,7 +252,7 @@ def read_string_vector(data: bytes, pos: int, depth: Any) -> tuple[list[str], in
 def read_boxes(data: bytes, pos: int, readers: dict[bytes, FastReader], depth: Any) -> tuple[list[Any], int]:
     """The elements of a boxed vector of boxed objects."""
     constructor_id, count = _unpack_two(data, pos)
-    if constructor_id != VECTOR_NUMBER:
+    if constructor_id != VECTOR_NUMBER or count > len(data) - pos - 8 >> 2:  # none takes less than 4 bytes
         raise Unfit
     if type(depth) is not int:
         depth.elements(count)

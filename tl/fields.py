@@ -178,7 +178,7 @@ class Repetition(WireType):
     __slots__ = ("count", "items")
 
     def __init__(self, count: int | str, items: Table, name: str) -> None:
-        super().__init__(name, items.size * count if isinstance(count, int) else 0)
+        super().__init__(name, items.size * count if isinstance(count, int) and count else 0)
         self.count = count
         self.items = items
 

@@ -10,9 +10,11 @@ A file that is not the one its index is of (edited by hand, converted, or only b
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
+from zlib import crc32
 
 from tl.names import class_name, union_name
 
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
         def define(self, name: str, module: ModuleType) -> None:
             """Define the class of the combinator `name` in `module`."""
+
+        def begin(self, module: ModuleType) -> bool:
+            """Make ready for `define`; say whether the module was run as a whole instead, whatever it has."""
 
 
 __all__ = ["Namespace", "compiled", "lazily"]
@@ -74,7 +79,14 @@ class Namespace:
         module = self.module
         if name == "__all__":
             return sorted(self.members())
-        found = None if name.startswith("_") else self.members().get(name)
+        found = None
+        if not name.startswith("_"):
+            found = self.members().get(name)
+            # A file that was edited may have other classes than its index says.
+            if self.source.begin(module) and (found is None or not found[1]):
+                if name in module.__dict__:
+                    return module.__dict__[name]
+                found = None
         if found is None:
             message = f"module {module.__name__!r} has no attribute {name!r}"
             raise AttributeError(message, name=name, obj=module)
@@ -107,14 +119,16 @@ def _moved(code: CodeType, lines: int) -> CodeType:
 
 
 class _File:
-    """The classes of a generated module, in its source file of `size` bytes."""
+    """The classes of a generated module, in the source file that its index knows by size and CRC-32."""
 
-    def __init__(self, path: str, size: int) -> None:
+    def __init__(self, path: str, size: int, crc: int) -> None:
         self.path = path
         self.size = size
+        self.crc = crc
         self.places: dict[str, list[str]] = {}
         """TL name → offset, size and line of the class, as the index has them."""
-        self.has_begun = False
+        self.modified: int | None = None
+        self.was_run = False
 
     @property
     def names(self) -> Iterable[str]:
@@ -122,32 +136,52 @@ class _File:
 
     def define(self, name: str, module: ModuleType) -> None:
         """Define the class of the combinator `name`; where the file is another, all classes that it has."""
-        if not self.has_begun:
-            if not self.is_as_indexed():
-                _run(module)
-                return
-            # What stands above the classes: imports, and short names for what their code calls.
-            first = min(int(place[0]) for place in self.places.values())
-            exec(compiled(self.part(0, first), self.path, 1), module.__dict__)  # noqa: S102 - our own file
-            self.has_begun = True
-        offset, size, line = map(int, self.places[name])
-        exec(compiled(self.part(offset, size), self.path, line), module.__dict__)  # noqa: S102
+        if not self.begin(module):
+            offset, size, line = map(int, self.places[name])
+            exec(compiled(self.part(offset, size), self.path, line), module.__dict__)  # noqa: S102 - our own file
 
-    def is_as_indexed(self) -> bool:
-        """Whether the source file is there, and of the size that the index says."""
+    def begin(self, module: ModuleType) -> bool:
+        """Run what stands above the classes, or, where the file is another, all of it: then say True."""
+        if self.was_run or self.modified is not None:
+            return self.was_run
+        text = self.text()
+        if text is None:
+            self.was_run = True  # at once, for modules that refer to each other ask again
+            try:
+                _run(module)
+            except BaseException:
+                self.was_run = False
+                raise
+            return True
+        # Imports, and short names for what the code of the classes calls.
+        first = min((int(place[0]) for place in self.places.values()), default=len(text))
+        exec(compiled(text[:first], self.path, 1), module.__dict__)  # noqa: S102
+        return False
+
+    def text(self) -> bytes | None:
+        """The whole file, if it is the one that the index is of."""
         try:
             with open(self.path, "rb") as file:  # noqa: PTH123 - pathlib takes longer than all the rest
-                return file.seek(0, 2) == self.size
+                modified = os.fstat(file.fileno()).st_mtime_ns
+                text = file.read()
         except OSError:
-            return False
+            return None
+        if len(text) != self.size or crc32(text) != self.crc:
+            return None
+        self.modified = modified
+        return text
 
     def part(self, offset: int, size: int) -> bytes:
         """A part of the file; raise ImportError where it has changed under the running program."""
-        if not self.is_as_indexed():
-            raise ImportError(f"{self.path} has changed since it was first used", path=self.path)
-        with open(self.path, "rb") as file:  # noqa: PTH123
-            file.seek(offset)
-            return file.read(size)
+        try:
+            with open(self.path, "rb") as file:  # noqa: PTH123
+                status = os.fstat(file.fileno())
+                if (status.st_size, status.st_mtime_ns) == (self.size, self.modified):
+                    file.seek(offset)
+                    return file.read(size)
+        except OSError:
+            pass
+        raise ImportError(f"{self.path} has changed since it was first used", path=self.path)
 
 
 def _run(module: ModuleType) -> None:
@@ -170,8 +204,8 @@ def lazily(
     source = space = None
     for line in index.splitlines():
         name, *rest = line.split(" ")
-        if len(rest) == 2:
-            source = _File(f"{own.__path__[0]}/{name}.py", int(rest[1]))
+        if len(rest) == 3:
+            source = _File(f"{own.__path__[0]}/{name}.py", int(rest[1]), int(rest[2], 16))
             space = Namespace(f"{package}.{name}", rest[0].strip("-"), registry, source)
             spaces[name] = space
             _install(own, name, space.module, source.path)

@@ -5,15 +5,17 @@
     data = bytes(api.account.SendVerifyPhoneCode(phone_number="+12025550123", settings=api.CodeSettings()))
     api.decode(data)
 
-The source is the very text that `tl generate` writes, so is all that the classes do; tracebacks and
-`inspect.getsource` show it.
+The source is the very text that `tl generate` writes, so is all that the classes do; tracebacks show it, and
+`inspect.getsource` of a method.
 """
 
 from __future__ import annotations
 
 import linecache
 import re
+import weakref
 from itertools import count
+from keyword import iskeyword
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -51,11 +53,16 @@ class LoadedSchema(Protocol):
 class _Texts:
     """The classes of one namespace, generated from the schema."""
 
-    def __init__(self, schema: Schema, names: list[str], known: Names, where: str) -> None:
+    def __init__(self, schema: Schema, names: list[str], known: Names, where: str, files: list[str]) -> None:
         self.schema = schema
         self.names = names
         self.known = known
         self.where = where
+        self.files = files
+
+    def begin(self, module: ModuleType) -> bool:
+        """There is nothing to be made ready."""
+        return False
 
     def define(self, name: str, module: ModuleType) -> None:
         """Define the class of the combinator `name` in `module`, and before it what its code calls."""
@@ -64,6 +71,7 @@ class _Texts:
         exec("\n".join(helper_lines(needed, self.known)), module.__dict__)  # noqa: S102 - generated here
         filename = f"<{self.where} {name}>"
         linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
+        self.files.append(filename)
         exec(compiled(source, filename, 1), module.__dict__)  # noqa: S102
 
 
@@ -85,17 +93,19 @@ def load(
     schema, default = _schema(source, layer, strict_ids)
     schema.warn_of_mismatches(default, stacklevel=2)
     title = default if name is None else name
-    if not title.isidentifier():
+    if not title.isidentifier() or iskeyword(title):
         raise SchemaError(f"the name {title!r} is not an identifier: give one as `name`")
     modules = checked_modules(schema)
     registry = Registry(title, schema.layer)
     known = Names(schema, modules)
     where = f"tl.load {next(_numbers)} {title}"
+    files: list[str] = []
+    weakref.finalize(registry, _forget, files)
 
     root: Any = None
     for namespace, combinators in modules.items():
         attribute = module_name(namespace)
-        texts = _Texts(schema, [c.name for c in combinators], known, where)
+        texts = _Texts(schema, [c.name for c in combinators], known, where, files)
         space = Namespace(f"{title}.{attribute}".rstrip("."), namespace, registry, texts)
         space.module.__dict__.update(_rt=runtime, _SCHEMA=registry)
         for c in combinators:
@@ -110,11 +120,19 @@ def load(
     return loaded
 
 
+def _forget(files: list[str]) -> None:
+    """The sources of a schema whose classes are gone need not be shown any more."""
+    for filename in files:
+        linecache.cache.pop(filename, None)
+
+
 def _schema(source: Path | str | Schema, layer: int | None, strict_ids: bool) -> tuple[Schema, str]:
     """The schema that a caller means, and what to call it by default."""
     if isinstance(source, Schema):
+        if layer not in (None, source.layer):
+            raise SchemaError(f"got layer {layer}, the schema is of layer {source.layer}")
         return Schema(source.declarations, source.layer, strict_ids=True) if strict_ids else source, "loaded"
-    if isinstance(source, str) and (";" in source or "\n" in source):
+    if isinstance(source, str) and (";" in source or "\n" in source or not source.strip()):
         return Schema.parse(source, layer=layer, strict_ids=strict_ids), "loaded"
     path = Path(source)
     schema = Schema.read(path, layer=layer, strict_ids=strict_ids)

@@ -18,9 +18,14 @@ __all__ = ["class_name", "field_names", "module_name", "union_name"]
 
 # What `tl.runtime.TLObject` uses for itself; methods of its start with an underscore, as no TL name can.
 _RESERVED = frozenset({"self", "CONSTRUCTOR_ID", "FIELDS", "RESULT", "SCHEMA", "TL", "TL_NAME", "TYPE"})
-# What a generated `__init__.py` calls by name, and what generated modules call the same with an underscore.
+# What a generated `__init__.py` calls by name; what generated modules call the same with an underscore; and what
+# is built in and their code calls, for in a loaded schema the namespaces are globals of that code.
 _RESERVED_MODULES = frozenset(
-    {"annotations", "bool", "bytearray", "bytes", "memoryview", "new", "object", "root", "rt", "type"}
+    {
+        *("annotations", "bytearray", "memoryview", "object"),
+        *("new", "root", "rt"),
+        *("bool", "bytes", "float", "int", "len", "list", "staticmethod", "str", "tuple", "type"),
+    }
 )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tl.fast import new
-from tl.wire import Reader, WireType, Writer, type_name
+from tl.wire import VECTOR_ID, Reader, WireType, Writer, type_name
 
 if TYPE_CHECKING:
     from tl.fields import Table
@@ -113,6 +113,8 @@ class Boxed(WireType):
         if cls is None:
             known = self._schema.find(number)
             note = f" ({known.TL_NAME})" if known else f", unknown to {self._schema.name}"
+            if got == VECTOR_ID:
+                note = " (a vector, which needs its type: as_type)"
             raise reader.unexpected_constructor(got, self.expected(), note)
         self._met[got] = cls, cls.FIELDS
         return self._met[got]

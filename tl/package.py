@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
 from tl.clashes import checked_modules
 from tl.module import MARK, Module, Names, made_module
@@ -61,7 +62,7 @@ def check_package(schema: Schema, directory: Path, name: str) -> list[str]:
 
 
 def _differs(path: Path, text: str) -> bool:
-    return not path.exists() or path.read_text("utf-8", "replace") != text
+    return not path.exists() or path.read_bytes() != text.encode()
 
 
 def _stale(directory: Path, files: dict[str, str]) -> Iterator[Path]:
@@ -83,12 +84,13 @@ def _schema_module(schema: Schema, name: str, modules: dict[str, Module]) -> str
         "",
         f'SCHEMA = _rt.Registry("{name}"{layer})',
         "",
-        "# Of each module the name, the namespace and the size of the file; of each combinator in it the name,",
+        "# Of each module the name, the namespace, size and CRC-32 of the file; of each combinator in it the name,",
         "# the id and the type (`-`: a function), then where its class is: offset, size in bytes, line.",
         'INDEX = """\\',
     ]
     for namespace, module in modules.items():
-        lines.append(f"{_file_name(namespace)} {namespace or '-'} {len(module.text.encode())}")
+        raw = module.text.encode()
+        lines.append(f"{_file_name(namespace)} {namespace or '-'} {len(raw)} {crc32(raw):08x}")
         for combinator, offset, size, line in module.places:
             kind = "-" if combinator.is_function else combinator.result.name
             lines.append(f"{combinator.name} {combinator.constructor_id:08x} {kind} {offset} {size} {line}")

@@ -159,7 +159,7 @@ class String(Bytes):
         if not isinstance(value, str):
             raise writer.fail(f"got {type_name(value)}, expected str")
         try:
-            raw = value.encode()
+            raw = str.encode(value)
         except UnicodeEncodeError as error:
             raise writer.fail(f"a str that UTF-8 can't express: {error.reason} at {error.start}") from None
         return super().write(raw, writer)

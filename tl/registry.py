@@ -65,8 +65,9 @@ class Registry:
         self._by_id: dict[int, str] = {}
         self._constructors: dict[str, list[str]] = {}
         self._functions: list[str] = []
-        # What a caller may ask for (`as_type`) → readers by constructor id.
+        self._readers: dict[str, dict[bytes, FastReader]] = {}
         self.fast_readers: dict[object, dict[bytes, FastReader]] = {}
+        """What callers have asked for (`as_type`) → fast readers by constructor id."""
         self._writers: dict[str, dict[type, FastWriter]] = {"Bool": {bool: _write_bool}}
         self._tables: dict[type, Table] = {}
         self._lock = RLock()
@@ -81,19 +82,23 @@ class Registry:
         """Make a combinator known: its TL name, constructor id, and boxed type ("" for a function).
 
         `make` is called with the TL name and has to define the class, which then adds itself.  Raise
-        SchemaError where the name is taken.
+        SchemaError where the name is taken by another combinator.
         """
-        if name in self.declared:
-            raise SchemaError(f"{self.name} already has a combinator {name}")
-        self.declared[name] = number, type_name, make
-        if type_name:
-            self._constructors.setdefault(type_name, []).append(name)
-            self._by_id.setdefault(number, name)
-        else:
-            # A body that could be a function or a constructor is the function.  Where functions share an id,
-            # as pairs in TDLib's schema do, the later one counts: there the first is how the second begins.
-            self._functions.append(name)
-            self._by_id[number] = name
+        with self._lock:
+            known = self.declared.get(name)
+            self.declared[name] = number, type_name, make
+            if known is not None:
+                if known[:2] != (number, type_name):
+                    raise SchemaError(f"{self.name} already has a combinator {name}")
+                return
+            if type_name:
+                self._constructors.setdefault(type_name, []).append(name)
+                self._by_id.setdefault(number, name)
+            else:
+                # A body that could be a function or a constructor is the function.  Where functions share an id,
+                # as pairs in TDLib's schema do, the later one counts: there the first is how the second begins.
+                self._functions.append(name)
+                self._by_id[number] = name
 
     def make(self, name: str) -> Any:
         """The class of the combinator `name`, made now if need be; raise KeyError where there is none."""
@@ -103,28 +108,45 @@ class Registry:
             with self._lock:
                 if name not in self._made:
                     maker(name)
-                found = self._made[name]
+                found = self._made.get(name)
+            if found is None:
+                raise SchemaError(
+                    f"{self.name} has no class for {name}: its file is not what `tl generate` wrote"
+                )
         return found
 
+    def is_made(self, name: str) -> bool:
+        """Whether the class of the combinator `name` is there already."""
+        return name in self._made
+
     def add(self, cls: Any) -> None:
-        """Make a class known; raise SchemaError where its name is taken."""
+        """Make a class known; raise SchemaError where its name is taken.
+
+        The same class once more, of a module that Python runs a second time, changes nothing: the first
+        stays.
+        """
         name: str = cls.TL_NAME
+        type_name = "" if hasattr(cls, "RESULT") else cls.TYPE
         with self._lock:
-            if name in self._made:
-                raise SchemaError(f"{self.name} already has a combinator {name}")
+            first = self._made.get(name)
+            if first is not None:
+                if (first.TL, first.__module__) != (cls.TL, cls.__module__):
+                    raise SchemaError(f"{self.name} already has a combinator {name}")
+                return
             if name not in self.declared:
-                type_name = "" if hasattr(cls, "RESULT") else cls.TYPE
                 self.declare(name, cls.CONSTRUCTOR_ID, type_name, self._made.__getitem__)
+            elif self.declared[name][:2] != (cls.CONSTRUCTOR_ID, type_name):
+                raise SchemaError(f"{self.name} already has a combinator {name}, with another id or type")
             self._made[name] = cls
-            number, type_name, _ = self.declared[name]
             if type_name == "Bool":  # built in: whatever a schema declares, its values are True and False
                 return
-            tables = [self.fast_readers.get(type_name or "!X")]
-            if self._by_id[number] == name:
-                tables.append(self.fast_readers.get("Object"))
+            key = cls.CONSTRUCTOR_ID.to_bytes(4, "little")
+            tables = [self._readers.get(type_name or "!X")]
+            if self._by_id[cls.CONSTRUCTOR_ID] == name:
+                tables.append(self._readers.get("Object"))
             for table in tables:
                 if table is not None:
-                    table[number.to_bytes(4, "little")] = cls._read
+                    table[key] = cls._read
             if type_name:
                 self.writers(type_name)[cls] = cls._encode
 
@@ -133,9 +155,9 @@ class Registry:
     def readers(self, type_name: str) -> dict[bytes, FastReader]:
         """The fast readers of a boxed type (or of "Object", "!X") by constructor id."""
         with self._lock:
-            if type_name not in self.fast_readers:
-                self.fast_readers[type_name] = self._new_readers(type_name)
-            return self.fast_readers[type_name]
+            if type_name not in self._readers:
+                self._readers[type_name] = self._new_readers(type_name)
+            return self._readers[type_name]
 
     def writers(self, type_name: str) -> dict[type, FastWriter]:
         """The fast writers of a boxed type by class, filled as classes are made."""
@@ -225,13 +247,18 @@ class Registry:
         if as_type is None:
             return ()
         classes: tuple[Any, ...] = (as_type,)
-        if isinstance(as_type, _UnionType):
-            classes = as_type.__args__  # type: ignore[union-attr]
-        if all(isinstance(getattr(c, "SCHEMA", None), Registry) and hasattr(c, "TL_NAME") for c in classes):
-            return classes
-        raise TypeError(
-            f"as_type: got {as_type!r}, expected a class or union of {self.name}, or a TL type's text"
-        )
+        if isinstance(as_type, _UnionType) or str(getattr(as_type, "__origin__", "")) == "typing.Union":
+            classes = getattr(as_type, "__args__", ())
+        for cls in classes:
+            if (
+                not isinstance(cls, type)
+                or getattr(cls, "SCHEMA", None) is not self
+                or not hasattr(cls, "TL")
+            ):
+                raise TypeError(
+                    f"as_type: got {as_type!r}, expected a class or union of {self.name}, or a TL type's text"
+                )
+        return classes
 
     def requested_readers(self, as_type: object) -> dict[bytes, FastReader]:
         """The fast readers for what a caller asked for; empty where only the reference codec will do."""
@@ -241,7 +268,12 @@ class Registry:
                 found = self.readers("Object")
             elif not isinstance(as_type, str):
                 classes = self._classes_of(as_type)
-                found = {c.CONSTRUCTOR_ID.to_bytes(4, "little"): c._read for c in classes}
+                if all(
+                    "TL" in vars(c) for c in classes
+                ):  # a subclass of a user's: the fast readers don't know it
+                    found = {c.CONSTRUCTOR_ID.to_bytes(4, "little"): c._read for c in classes}
+                else:
+                    found = {}
             elif as_type == "Bool" or as_type in self._constructors:
                 found = self.readers(as_type)
             else:

@@ -15,7 +15,6 @@ from tl.fast import (
     BOOL_TRUE,
     READ_SHORT,
     SHORT_BYTES,
-    SINGLE,
     SIZE,
     TAIL,
     Unfit,
@@ -26,6 +25,7 @@ from tl.fast import (
     read_long,
     read_numbers,
     read_string_vector,
+    text_bytes,
     write_boxes,
     write_bytes_vector,
     write_numbers,
@@ -48,7 +48,6 @@ __all__ = [
     "MISSING",
     "READ_SHORT",
     "SHORT_BYTES",
-    "SINGLE",
     "SIZE",
     "TAIL",
     "Decode",
@@ -67,6 +66,7 @@ __all__ = [
     "read_long",
     "read_numbers",
     "read_string_vector",
+    "text_bytes",
     "write_boxes",
     "write_bytes_vector",
     "write_numbers",
@@ -120,6 +120,9 @@ class TLObject(metaclass=TLType):
 
     __slots__: tuple[str, ...] = ()
     _NAMES: ClassVar[tuple[str, ...]] = ()  # the slots of the generated class, for its subclasses too
+    _ONLY: ClassVar[
+        Any
+    ]  # of a class without fields, the instance that decoding gives: nothing tells two apart
 
     TL: ClassVar[str]
     """The combinator as its schema has it."""
@@ -135,6 +138,8 @@ class TLObject(metaclass=TLType):
             if "__init__" in cls.__dict__:
                 _let_fields_be_missing(cls)
             cls._NAMES = cls.__slots__
+            if not cls.__slots__:
+                cls._ONLY = new(cls)
             cls.SCHEMA.add(cls)
 
     def __bytes__(self) -> bytes:

@@ -231,7 +231,7 @@ class _Writer:
         name = field.type_name
         if name == "string":
             encoded = f"s{field.index}"
-            self.statements.append(f"{encoded} = {source}.encode()")
+            self.statements.append(f"{encoded} = _text_bytes({source})")
             return self.string(encoded, f"n{field.index}")
         if name == "bytes":
             local = self.fetched(field, source)
@@ -310,7 +310,7 @@ class _Reader:
     def lines(self) -> Iterator[str]:
         name = class_name(self.combinator.name)
         if not self.fields:
-            yield f"return _single[{name}], pos"
+            yield f"return {name}._ONLY, pos"
             return
         if self.nests:
             yield from ("if not depth:", "    raise _Unfit")

@@ -132,8 +132,8 @@ _read_functions = _SCHEMA.readers("!X")
 _read_long = _rt.read_long
 _read_numbers = _rt.read_numbers
 _read_short = _rt.READ_SHORT
+_text_bytes = _rt.text_bytes
 _short_bytes = _rt.SHORT_BYTES
-_single = _rt.SINGLE
 _write_boxes = _rt.write_boxes
 _write_bytes_vector = _rt.write_bytes_vector
 _write_numbers = _rt.write_numbers
@@ -234,7 +234,7 @@ class BoolFalse(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[BoolFalse], pos
+        return BoolFalse._ONLY, pos
 
 
 class BoolTrue(_rt.TLObject):
@@ -255,7 +255,7 @@ class BoolTrue(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[BoolTrue], pos
+        return BoolTrue._ONLY, pos
 
 
 class True_(_rt.TLObject):
@@ -277,7 +277,7 @@ class True_(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[True_], pos
+        return True_._ONLY, pos
 
 
 class InputPeerEmpty(_rt.TLObject):
@@ -298,7 +298,7 @@ class InputPeerEmpty(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[InputPeerEmpty], pos
+        return InputPeerEmpty._ONLY, pos
 
 
 class InputPeerSelf(_rt.TLObject):
@@ -319,7 +319,7 @@ class InputPeerSelf(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[InputPeerSelf], pos
+        return InputPeerSelf._ONLY, pos
 
 
 class InputPeerChat(_rt.TLObject):
@@ -517,7 +517,7 @@ class InputUserEmpty(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[InputUserEmpty], pos
+        return InputUserEmpty._ONLY, pos
 
 
 class InputUserSelf(_rt.TLObject):
@@ -538,7 +538,7 @@ class InputUserSelf(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[InputUserSelf], pos
+        return InputUserSelf._ONLY, pos
 
 
 class InputUser(_rt.TLObject):
@@ -1061,25 +1061,25 @@ class User(_rt.TLObject):
         v34 = self.first_name
         if v34 is not None:
             f0 |= 0x2
-            s34 = v34.encode()
+            s34 = _text_bytes(v34)
             n34 = len(s34)
             t33 += _short_bytes[n34](s34) if n34 < 254 else _long_bytes(s34)
         v35 = self.last_name
         if v35 is not None:
             f0 |= 0x4
-            s35 = v35.encode()
+            s35 = _text_bytes(v35)
             n35 = len(s35)
             t33 += _short_bytes[n35](s35) if n35 < 254 else _long_bytes(s35)
         v36 = self.username
         if v36 is not None:
             f0 |= 0x8
-            s36 = v36.encode()
+            s36 = _text_bytes(v36)
             n36 = len(s36)
             t33 += _short_bytes[n36](s36) if n36 < 254 else _long_bytes(s36)
         v37 = self.phone
         if v37 is not None:
             f0 |= 0x10
-            s37 = v37.encode()
+            s37 = _text_bytes(v37)
             n37 = len(s37)
             t33 += _short_bytes[n37](s37) if n37 < 254 else _long_bytes(s37)
         v38 = self.photo
@@ -1101,13 +1101,13 @@ class User(_rt.TLObject):
         v42 = self.bot_inline_placeholder
         if v42 is not None:
             f0 |= 0x80000
-            s42 = v42.encode()
+            s42 = _text_bytes(v42)
             n42 = len(s42)
             t33 += _short_bytes[n42](s42) if n42 < 254 else _long_bytes(s42)
         v43 = self.lang_code
         if v43 is not None:
             f0 |= 0x400000
-            s43 = v43.encode()
+            s43 = _text_bytes(v43)
             n43 = len(s43)
             t33 += _short_bytes[n43](s43) if n43 < 254 else _long_bytes(s43)
         v44 = self.emoji_status
@@ -1361,7 +1361,7 @@ class UserProfilePhotoEmpty(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[UserProfilePhotoEmpty], pos
+        return UserProfilePhotoEmpty._ONLY, pos
 
 
 class UserProfilePhoto(_rt.TLObject):
@@ -1474,7 +1474,7 @@ class UserStatusEmpty(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[UserStatusEmpty], pos
+        return UserStatusEmpty._ONLY, pos
 
 
 class UserStatusOnline(_rt.TLObject):
@@ -1765,7 +1765,7 @@ class DcOption(_rt.TLObject):
             if v6 is not True:
                 raise _Unfit
             f0 |= 0x20
-        s8 = self.ip_address.encode()
+        s8 = _text_bytes(self.ip_address)
         n8 = len(s8)
         v10 = self.secret
         if v10 is not None:
@@ -2145,7 +2145,7 @@ class Config(_rt.TLObject):
             if v5 is not True:
                 raise _Unfit
             f0 |= 0x4000
-        s11 = self.dc_txt_domain_name.encode()
+        s11 = _text_bytes(self.dc_txt_domain_name)
         n11 = len(s11)
         p3 = _pack_iiiiiiiiiiiiiiiii(
             self.chat_size_max,
@@ -2179,37 +2179,37 @@ class Config(_rt.TLObject):
             self.call_packet_timeout_ms,
         )
         t29 += p5
-        s34 = self.me_url_prefix.encode()
+        s34 = _text_bytes(self.me_url_prefix)
         n34 = len(s34)
         t29 += _short_bytes[n34](s34) if n34 < 254 else _long_bytes(s34)
         v35 = self.autoupdate_url_prefix
         if v35 is not None:
             f0 |= 0x80
-            s35 = v35.encode()
+            s35 = _text_bytes(v35)
             n35 = len(s35)
             t29 += _short_bytes[n35](s35) if n35 < 254 else _long_bytes(s35)
         v36 = self.gif_search_username
         if v36 is not None:
             f0 |= 0x200
-            s36 = v36.encode()
+            s36 = _text_bytes(v36)
             n36 = len(s36)
             t29 += _short_bytes[n36](s36) if n36 < 254 else _long_bytes(s36)
         v37 = self.venue_search_username
         if v37 is not None:
             f0 |= 0x400
-            s37 = v37.encode()
+            s37 = _text_bytes(v37)
             n37 = len(s37)
             t29 += _short_bytes[n37](s37) if n37 < 254 else _long_bytes(s37)
         v38 = self.img_search_username
         if v38 is not None:
             f0 |= 0x800
-            s38 = v38.encode()
+            s38 = _text_bytes(v38)
             n38 = len(s38)
             t29 += _short_bytes[n38](s38) if n38 < 254 else _long_bytes(s38)
         v39 = self.static_maps_provider
         if v39 is not None:
             f0 |= 0x1000
-            s39 = v39.encode()
+            s39 = _text_bytes(v39)
             n39 = len(s39)
             t29 += _short_bytes[n39](s39) if n39 < 254 else _long_bytes(s39)
         t29 += _pack_iii(self.caption_length_max, self.message_length_max, self.webfile_dc_id)
@@ -2218,7 +2218,7 @@ class Config(_rt.TLObject):
         v45 = self.base_lang_pack_version
         if v43 is not None and v44 is not None and v45 is not None:
             f0 |= 0x4
-            s43 = v43.encode()
+            s43 = _text_bytes(v43)
             n43 = len(s43)
             t29 += (_short_bytes[n43](s43) if n43 < 254 else _long_bytes(s43)) + _pack_ii(v44, v45)
         elif v43 is not None or v44 is not None or v45 is not None:
@@ -2230,7 +2230,7 @@ class Config(_rt.TLObject):
         v47 = self.autologin_token
         if v47 is not None:
             f0 |= 0x10000
-            s47 = v47.encode()
+            s47 = _text_bytes(v47)
             n47 = len(s47)
             t29 += _short_bytes[n47](s47) if n47 < 254 else _long_bytes(s47)
         p0 = _pack_IIii4si(
@@ -2740,7 +2740,7 @@ class MessageEntityPre(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        s2 = self.language.encode()
+        s2 = _text_bytes(self.language)
         n2 = len(s2)
         return (
             _pack_Iii(0x73924BE0, self.offset, self.length)
@@ -2790,7 +2790,7 @@ class MessageEntityTextUrl(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        s2 = self.url.encode()
+        s2 = _text_bytes(self.url)
         n2 = len(s2)
         return (
             _pack_Iii(0x76A6D327, self.offset, self.length)
@@ -3352,7 +3352,7 @@ class MessageEntityDiffReplace(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        s2 = self.old_text.encode()
+        s2 = _text_bytes(self.old_text)
         n2 = len(s2)
         return (
             _pack_Iii(0xC6C1E5A7, self.offset, self.length)
@@ -3431,7 +3431,7 @@ class DataJSON(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        s0 = self.data.encode()
+        s0 = _text_bytes(self.data)
         n0 = len(s0)
         return b'\x04\x8dt}' + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0))
 
@@ -3474,7 +3474,7 @@ class InputClientProxy(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        s0 = self.address.encode()
+        s0 = _text_bytes(self.address)
         n0 = len(s0)
         return b'?\x8bXu' + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0)) + _pack_i(self.port)
 
@@ -3518,7 +3518,7 @@ class JsonObjectValue(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        s0 = self.key.encode()
+        s0 = _text_bytes(self.key)
         n0 = len(s0)
         v1 = self.value
         return (
@@ -3563,7 +3563,7 @@ class JsonNull(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[JsonNull], pos
+        return JsonNull._ONLY, pos
 
 
 class JsonBool(_rt.TLObject):
@@ -3654,7 +3654,7 @@ class JsonString(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        s0 = self.value.encode()
+        s0 = _text_bytes(self.value)
         n0 = len(s0)
         return b'zv\x1e\xb7' + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0))
 
@@ -3854,7 +3854,7 @@ class CodeSettings(_rt.TLObject):
         v9 = self.app_sandbox
         if v8 is not None and v9 is not None:
             f0 |= 0x100
-            s8 = v8.encode()
+            s8 = _text_bytes(v8)
             n8 = len(s8)
             if v9 is not True and v9 is not False:
                 raise _Unfit
@@ -3928,11 +3928,11 @@ class RestrictionReason(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        s0 = self.platform.encode()
+        s0 = _text_bytes(self.platform)
         n0 = len(s0)
-        s1 = self.reason.encode()
+        s1 = _text_bytes(self.reason)
         n1 = len(s1)
-        s2 = self.text.encode()
+        s2 = _text_bytes(self.text)
         n2 = len(s2)
         return b"".join(
             (
@@ -3994,7 +3994,7 @@ class EmojiStatusEmpty(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[EmojiStatusEmpty], pos
+        return EmojiStatusEmpty._ONLY, pos
 
 
 class EmojiStatus(_rt.TLObject):
@@ -4133,9 +4133,9 @@ class EmojiStatusCollectible(_rt.TLObject):
         f0 = self.flags
         if f0 & 0x1:
             raise _Unfit
-        s3 = self.title.encode()
+        s3 = _text_bytes(self.title)
         n3 = len(s3)
-        s4 = self.slug.encode()
+        s4 = _text_bytes(self.slug)
         n4 = len(s4)
         p3 = _pack_qiiii(
             self.pattern_document_id,
@@ -4271,7 +4271,7 @@ class ReactionEmpty(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[ReactionEmpty], pos
+        return ReactionEmpty._ONLY, pos
 
 
 class ReactionEmoji(_rt.TLObject):
@@ -4296,7 +4296,7 @@ class ReactionEmoji(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        s0 = self.emoticon.encode()
+        s0 = _text_bytes(self.emoticon)
         n0 = len(s0)
         return b'\xb8\x86"\x1b' + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0))
 
@@ -4364,7 +4364,7 @@ class ReactionPaid(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[ReactionPaid], pos
+        return ReactionPaid._ONLY, pos
 
 
 class Username(_rt.TLObject):
@@ -4414,7 +4414,7 @@ class Username(_rt.TLObject):
             if v2 is not True:
                 raise _Unfit
             f0 |= 0x2
-        s3 = self.username.encode()
+        s3 = _text_bytes(self.username)
         n3 = len(s3)
         return _pack_II(0xB4073647, f0) + (_short_bytes[n3](s3) if n3 < 254 else _long_bytes(s3))
 
@@ -4838,17 +4838,17 @@ class InitConnection(_rt.TLFunction[_rt.R]):
         f0 = self.flags
         if f0 & 0x3:
             raise _Unfit
-        s2 = self.device_model.encode()
+        s2 = _text_bytes(self.device_model)
         n2 = len(s2)
-        s3 = self.system_version.encode()
+        s3 = _text_bytes(self.system_version)
         n3 = len(s3)
-        s4 = self.app_version.encode()
+        s4 = _text_bytes(self.app_version)
         n4 = len(s4)
-        s5 = self.system_lang_code.encode()
+        s5 = _text_bytes(self.system_lang_code)
         n5 = len(s5)
-        s6 = self.lang_pack.encode()
+        s6 = _text_bytes(self.lang_pack)
         n6 = len(s6)
-        s7 = self.lang_code.encode()
+        s7 = _text_bytes(self.lang_code)
         n7 = len(s7)
         v8 = self.proxy
         if v8 is not None:

@@ -28,6 +28,7 @@ _missing_field = _rt.missing_field
 _new = _rt.new
 _read_long = _rt.read_long
 _read_short = _rt.READ_SHORT
+_text_bytes = _rt.text_bytes
 _short_bytes = _rt.SHORT_BYTES
 _read_CodeSettings = _SCHEMA.readers("CodeSettings")
 _write_CodeSettings = _SCHEMA.writers("CodeSettings")
@@ -61,7 +62,7 @@ class SendVerifyPhoneCode(_rt.TLFunction["_auth.TypeSentCode"]):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        s0 = self.phone_number.encode()
+        s0 = _text_bytes(self.phone_number)
         n0 = len(s0)
         v1 = self.settings
         return (

@@ -55,8 +55,8 @@ _missing_field = _rt.missing_field
 _new = _rt.new
 _read_long = _rt.read_long
 _read_short = _rt.READ_SHORT
+_text_bytes = _rt.text_bytes
 _short_bytes = _rt.SHORT_BYTES
-_single = _rt.SINGLE
 _pack_II = _rt.Struct("<II").pack
 _pack_Ii = _rt.Struct("<Ii").pack
 _pack_Iqqi = _rt.Struct("<Iqqi").pack
@@ -127,7 +127,7 @@ class SentCode(_rt.TLObject):
         if f0 & 0x6:
             raise _Unfit
         v1 = self.type
-        s2 = self.phone_code_hash.encode()
+        s2 = _text_bytes(self.phone_code_hash)
         n2 = len(s2)
         v3 = self.next_type
         if v3 is not None:
@@ -282,15 +282,15 @@ class SentCodePaymentRequired(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        s0 = self.store_product.encode()
+        s0 = _text_bytes(self.store_product)
         n0 = len(s0)
-        s1 = self.phone_code_hash.encode()
+        s1 = _text_bytes(self.phone_code_hash)
         n1 = len(s1)
-        s2 = self.support_email_address.encode()
+        s2 = _text_bytes(self.support_email_address)
         n2 = len(s2)
-        s3 = self.support_email_subject.encode()
+        s3 = _text_bytes(self.support_email_subject)
         n3 = len(s3)
-        s5 = self.currency.encode()
+        s5 = _text_bytes(self.currency)
         n5 = len(s5)
         return b"".join(
             (
@@ -558,7 +558,7 @@ class CodeTypeSms(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[CodeTypeSms], pos
+        return CodeTypeSms._ONLY, pos
 
 
 class CodeTypeCall(_rt.TLObject):
@@ -579,7 +579,7 @@ class CodeTypeCall(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[CodeTypeCall], pos
+        return CodeTypeCall._ONLY, pos
 
 
 class CodeTypeFlashCall(_rt.TLObject):
@@ -600,7 +600,7 @@ class CodeTypeFlashCall(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[CodeTypeFlashCall], pos
+        return CodeTypeFlashCall._ONLY, pos
 
 
 class CodeTypeMissedCall(_rt.TLObject):
@@ -621,7 +621,7 @@ class CodeTypeMissedCall(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[CodeTypeMissedCall], pos
+        return CodeTypeMissedCall._ONLY, pos
 
 
 class CodeTypeFragmentSms(_rt.TLObject):
@@ -642,7 +642,7 @@ class CodeTypeFragmentSms(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[CodeTypeFragmentSms], pos
+        return CodeTypeFragmentSms._ONLY, pos
 
 
 class SentCodeTypeApp(_rt.TLObject):
@@ -760,7 +760,7 @@ class SentCodeTypeFlashCall(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        s0 = self.pattern.encode()
+        s0 = _text_bytes(self.pattern)
         n0 = len(s0)
         return b'\xd9\xc6\x03\xab' + (_short_bytes[n0](s0) if n0 < 254 else _long_bytes(s0))
 
@@ -804,7 +804,7 @@ class SentCodeTypeMissedCall(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        s0 = self.prefix.encode()
+        s0 = _text_bytes(self.prefix)
         n0 = len(s0)
         return (
             b'\x84d\x00\x82'
@@ -898,7 +898,7 @@ class SentCodeTypeEmailCode(_rt.TLObject):
             if v2 is not True:
                 raise _Unfit
             f0 |= 0x2
-        s3 = self.email_pattern.encode()
+        s3 = _text_bytes(self.email_pattern)
         n3 = len(s3)
         v5 = self.reset_available_period
         if v5 is not None:
@@ -1036,7 +1036,7 @@ class SentCodeTypeFragmentSms(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        s0 = self.url.encode()
+        s0 = _text_bytes(self.url)
         n0 = len(s0)
         return (
             b'9\\V\xd9'
@@ -1146,7 +1146,7 @@ class SentCodeTypeFirebaseSms(_rt.TLObject):
         v5 = self.push_timeout
         if v4 is not None and v5 is not None:
             f0 |= 0x2
-            s4 = v4.encode()
+            s4 = _text_bytes(v4)
             n4 = len(s4)
             t4 = (_short_bytes[n4](s4) if n4 < 254 else _long_bytes(s4)) + _pack_i(v5)
         elif v4 is not None or v5 is not None:
@@ -1232,7 +1232,7 @@ class SentCodeTypeSmsWord(_rt.TLObject):
         v1 = self.beginning
         if v1 is not None:
             f0 |= 0x1
-            s1 = v1.encode()
+            s1 = _text_bytes(v1)
             n1 = len(s1)
             t1 = _short_bytes[n1](s1) if n1 < 254 else _long_bytes(s1)
         else:
@@ -1287,7 +1287,7 @@ class SentCodeTypeSmsPhrase(_rt.TLObject):
         v1 = self.beginning
         if v1 is not None:
             f0 |= 0x1
-            s1 = v1.encode()
+            s1 = _text_bytes(v1)
             n1 = len(s1)
             t1 = _short_bytes[n1](s1) if n1 < 254 else _long_bytes(s1)
         else:
@@ -1372,9 +1372,9 @@ class SendCode(_rt.TLFunction["TypeSentCode"]):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        s0 = self.phone_number.encode()
+        s0 = _text_bytes(self.phone_number)
         n0 = len(s0)
-        s2 = self.api_hash.encode()
+        s2 = _text_bytes(self.api_hash)
         n2 = len(s2)
         v3 = self.settings
         return b"".join(

@@ -31,8 +31,8 @@ _new = _rt.new
 _read_boxes = _rt.read_boxes
 _read_long = _rt.read_long
 _read_short = _rt.READ_SHORT
+_text_bytes = _rt.text_bytes
 _short_bytes = _rt.SHORT_BYTES
-_single = _rt.SINGLE
 _write_boxes = _rt.write_boxes
 _pack_II = _rt.Struct("<II").pack
 _pack_i = _rt.Struct("<i").pack
@@ -97,7 +97,7 @@ class TermsOfService(_rt.TLObject):
                 raise _Unfit
             f0 |= 0x1
         v2 = self.id
-        s3 = self.text.encode()
+        s3 = _text_bytes(self.text)
         n3 = len(s3)
         v5 = self.min_age_confirm
         if v5 is not None:
@@ -173,7 +173,7 @@ class GetConfig(_rt.TLFunction["_root.TypeConfig"]):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[GetConfig], pos
+        return GetConfig._ONLY, pos
 
 
 TypeTermsOfService: _TypeAlias = TermsOfService

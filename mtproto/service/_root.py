@@ -107,8 +107,8 @@ _read_long = _rt.read_long
 _read_numbers = _rt.read_numbers
 _read_objects = _SCHEMA.readers("Object")
 _read_short = _rt.READ_SHORT
+_text_bytes = _rt.text_bytes
 _short_bytes = _rt.SHORT_BYTES
-_single = _rt.SINGLE
 _write_numbers = _rt.write_numbers
 _write_object = _rt.write_object
 _pack_16s16s32s = _rt.Struct("<16s16s32s").pack
@@ -1236,7 +1236,7 @@ class DestroyAuthKeyOk(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[DestroyAuthKeyOk], pos
+        return DestroyAuthKeyOk._ONLY, pos
 
 
 class DestroyAuthKeyNone(_rt.TLObject):
@@ -1257,7 +1257,7 @@ class DestroyAuthKeyNone(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[DestroyAuthKeyNone], pos
+        return DestroyAuthKeyNone._ONLY, pos
 
 
 class DestroyAuthKeyFail(_rt.TLObject):
@@ -1278,7 +1278,7 @@ class DestroyAuthKeyFail(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[DestroyAuthKeyFail], pos
+        return DestroyAuthKeyFail._ONLY, pos
 
 
 class MsgsAck(_rt.TLObject):
@@ -1763,7 +1763,7 @@ class RpcError(_rt.TLObject):
             raise _missing_field(self)
 
     def _encode(self) -> bytes:
-        s1 = self.error_message.encode()
+        s1 = _text_bytes(self.error_message)
         n1 = len(s1)
         return (
             _pack_Ii(0x2144CA19, self.error_code)
@@ -1805,7 +1805,7 @@ class RpcAnswerUnknown(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[RpcAnswerUnknown], pos
+        return RpcAnswerUnknown._ONLY, pos
 
 
 class RpcAnswerDroppedRunning(_rt.TLObject):
@@ -1827,7 +1827,7 @@ class RpcAnswerDroppedRunning(_rt.TLObject):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[RpcAnswerDroppedRunning], pos
+        return RpcAnswerDroppedRunning._ONLY, pos
 
 
 class RpcAnswerDropped(_rt.TLObject):
@@ -2503,7 +2503,7 @@ class DestroyAuthKey(_rt.TLFunction["TypeDestroyAuthKeyRes"]):
 
     @staticmethod
     def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
-        return _single[DestroyAuthKey], pos
+        return DestroyAuthKey._ONLY, pos
 
 
 class RpcDropAnswer(_rt.TLFunction["TypeRpcDropAnswer"]):

@@ -6,60 +6,60 @@ from tl import runtime as _rt
 
 SCHEMA = _rt.Registry("service")
 
-# Of each module the name, the namespace and the size of the file; of each combinator in it the name,
+# Of each module the name, the namespace, size and CRC-32 of the file; of each combinator in it the name,
 # the id and the type (`-`: a function), then where its class is: offset, size in bytes, line.
 INDEX = """\
-_root - 90677
-resPQ 05162463 ResPQ 4501 2767 160
-p_q_inner_data 83c95aec P_Q_inner_data 7270 3588 240
-p_q_inner_data_dc a9f55f95 P_Q_inner_data 10860 4031 356
-p_q_inner_data_temp 3c6a84d4 P_Q_inner_data 14893 3796 478
-p_q_inner_data_temp_dc 56fddf88 P_Q_inner_data 18691 4220 597
-bind_auth_key_inner 75a3f765 BindAuthKeyInner 22913 2556 727
-server_DH_params_fail 79cb045d Server_DH_Params 25471 1767 801
-server_DH_params_ok d0e8075c Server_DH_Params 27240 2211 850
-server_DH_inner_data b5890dba Server_DH_inner_data 29453 3347 910
-client_DH_inner_data 6643b654 Client_DH_Inner_Data 32802 2267 1011
-dh_gen_ok 3bcbf734 Set_client_DH_params_answer 35071 1860 1075
-dh_gen_retry 46dc1fb9 Set_client_DH_params_answer 36933 1739 1125
-dh_gen_fail a69dae02 Set_client_DH_params_answer 38674 1696 1173
-destroy_auth_key_ok f660e1d4 DestroyAuthKeyRes 40372 553 1221
-destroy_auth_key_none 0a9f2259 DestroyAuthKeyRes 40927 557 1242
-destroy_auth_key_fail ea109b13 DestroyAuthKeyRes 41486 589 1263
-msgs_ack 62d6b459 MsgsAck 42077 1131 1284
-bad_msg_notification a7eff811 BadMsgNotification 43210 2179 1318
-bad_server_salt edab447b BadMsgNotification 45391 1944 1364
-msgs_state_req da69fb52 MsgsStateReq 47337 980 1425
-msgs_state_info 04deb57d MsgsStateInfo 48319 2009 1457
-msgs_all_info 8cc0d131 MsgsAllInfo 50330 1575 1511
-msg_detailed_info 276d3ec6 MsgDetailedInfo 51907 1568 1560
-msg_new_detailed_info 809db6df MsgDetailedInfo 53477 1340 1601
-msg_resend_req 7d861a08 MsgResendReq 54819 1052 1637
-msg_resend_ans_req 8610baeb MsgResendReq 55873 1004 1669
-rpc_result f35c6d01 RpcResult 56879 1322 1701
-rpc_error 2144ca19 RpcError 58203 1851 1739
-rpc_answer_unknown 5e2ad36e RpcDropAnswer 60056 587 1790
-rpc_answer_dropped_running cd78e586 RpcDropAnswer 60645 667 1811
-rpc_answer_dropped a43ad8b7 RpcDropAnswer 61314 1184 1833
-future_salt 0949d9dc FutureSalt 62500 1199 1868
-future_salts ae500895 FutureSalts 63701 1059 1903
-pong 347773c5 Pong 64762 978 1930
-destroy_session_ok e22045fc DestroySessionRes 65742 893 1963
-destroy_session_none 62d350c9 DestroySessionRes 66637 901 1994
-new_session_created 9ec20908 NewSession 67540 1579 2025
-message 5bb8e511 Message 69121 1570 2062
-msg_container 73f1f8dc MessageContainer 70693 784 2107
-msg_copy e06046b2 MessageCopy 71479 1061 2130
-gzip_packed 3072cfa1 Object 72542 1271 2164
-http_wait 9299359f HttpWait 73815 1598 2206
-req_pq 60469778 - 75415 952 2244
-req_pq_multi be7e8ef1 - 76369 1055 2278
-req_DH_params d712e4be - 77426 3828 2313
-set_client_DH_params f5045f1f - 81256 2200 2428
-destroy_auth_key d1435160 - 83458 675 2487
-rpc_drop_answer 58e4a740 - 84135 1054 2509
-get_future_salts b921bd04 - 85191 839 2541
-ping 7abe77ec - 86032 809 2572
-ping_delay_disconnect f3427b8c - 86843 1318 2603
-destroy_session e7512126 - 88163 996 2637
+_root - 90671 928ad41f
+resPQ 05162463 ResPQ 4509 2767 160
+p_q_inner_data 83c95aec P_Q_inner_data 7278 3588 240
+p_q_inner_data_dc a9f55f95 P_Q_inner_data 10868 4031 356
+p_q_inner_data_temp 3c6a84d4 P_Q_inner_data 14901 3796 478
+p_q_inner_data_temp_dc 56fddf88 P_Q_inner_data 18699 4220 597
+bind_auth_key_inner 75a3f765 BindAuthKeyInner 22921 2556 727
+server_DH_params_fail 79cb045d Server_DH_Params 25479 1767 801
+server_DH_params_ok d0e8075c Server_DH_Params 27248 2211 850
+server_DH_inner_data b5890dba Server_DH_inner_data 29461 3347 910
+client_DH_inner_data 6643b654 Client_DH_Inner_Data 32810 2267 1011
+dh_gen_ok 3bcbf734 Set_client_DH_params_answer 35079 1860 1075
+dh_gen_retry 46dc1fb9 Set_client_DH_params_answer 36941 1739 1125
+dh_gen_fail a69dae02 Set_client_DH_params_answer 38682 1696 1173
+destroy_auth_key_ok f660e1d4 DestroyAuthKeyRes 40380 550 1221
+destroy_auth_key_none 0a9f2259 DestroyAuthKeyRes 40932 554 1242
+destroy_auth_key_fail ea109b13 DestroyAuthKeyRes 41488 586 1263
+msgs_ack 62d6b459 MsgsAck 42076 1131 1284
+bad_msg_notification a7eff811 BadMsgNotification 43209 2179 1318
+bad_server_salt edab447b BadMsgNotification 45390 1944 1364
+msgs_state_req da69fb52 MsgsStateReq 47336 980 1425
+msgs_state_info 04deb57d MsgsStateInfo 48318 2009 1457
+msgs_all_info 8cc0d131 MsgsAllInfo 50329 1575 1511
+msg_detailed_info 276d3ec6 MsgDetailedInfo 51906 1568 1560
+msg_new_detailed_info 809db6df MsgDetailedInfo 53476 1340 1601
+msg_resend_req 7d861a08 MsgResendReq 54818 1052 1637
+msg_resend_ans_req 8610baeb MsgResendReq 55872 1004 1669
+rpc_result f35c6d01 RpcResult 56878 1322 1701
+rpc_error 2144ca19 RpcError 58202 1855 1739
+rpc_answer_unknown 5e2ad36e RpcDropAnswer 60059 584 1790
+rpc_answer_dropped_running cd78e586 RpcDropAnswer 60645 664 1811
+rpc_answer_dropped a43ad8b7 RpcDropAnswer 61311 1184 1833
+future_salt 0949d9dc FutureSalt 62497 1199 1868
+future_salts ae500895 FutureSalts 63698 1059 1903
+pong 347773c5 Pong 64759 978 1930
+destroy_session_ok e22045fc DestroySessionRes 65739 893 1963
+destroy_session_none 62d350c9 DestroySessionRes 66634 901 1994
+new_session_created 9ec20908 NewSession 67537 1579 2025
+message 5bb8e511 Message 69118 1570 2062
+msg_container 73f1f8dc MessageContainer 70690 784 2107
+msg_copy e06046b2 MessageCopy 71476 1061 2130
+gzip_packed 3072cfa1 Object 72539 1271 2164
+http_wait 9299359f HttpWait 73812 1598 2206
+req_pq 60469778 - 75412 952 2244
+req_pq_multi be7e8ef1 - 76366 1055 2278
+req_DH_params d712e4be - 77423 3828 2313
+set_client_DH_params f5045f1f - 81253 2200 2428
+destroy_auth_key d1435160 - 83455 672 2487
+rpc_drop_answer 58e4a740 - 84129 1054 2509
+get_future_salts b921bd04 - 85185 839 2541
+ping 7abe77ec - 86026 809 2572
+ping_delay_disconnect f3427b8c - 86837 1318 2603
+destroy_session e7512126 - 88157 996 2637
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Union
 
 import pytest
 
@@ -16,6 +16,7 @@ from tl import (
     EncodeError,
     Limits,
     SchemaError,
+    TLObject,
     UnexpectedConstructor,
     decode,
     decode_result,
@@ -53,7 +54,7 @@ def test_as_type(shapes: ModuleType) -> None:
         (lambda shapes: "Node", "Node (node | end | tree)"),
         (lambda shapes: "Vector<Leaf>", "0x1cb5c415 (Vector<Leaf>)"),
         (lambda shapes: "Bool", "boolTrue or boolFalse"),
-        (lambda shapes: api.CodeSettings, "codeSettings"),
+        (lambda shapes: Union[shapes.Other, shapes.End], "other | end"),  # noqa: UP007
     ],
 )
 def test_as_type_is_held_to(shapes: ModuleType, as_type: Callable[[Any], object], expected: str) -> None:
@@ -62,7 +63,13 @@ def test_as_type_is_held_to(shapes: ModuleType, as_type: Callable[[Any], object]
     assert (caught.value.got, caught.value.expected) == (3, expected)
 
 
-@pytest.mark.parametrize("as_type", [int, str, list[int], int | str, 5, [1], object(), type, Limits])
+@pytest.mark.parametrize(
+    "as_type",
+    [
+        *(int, str, list[int], int | str, 5, [1], object(), type, Limits, TLObject),
+        *(api.CodeSettings(), api.CodeSettings, list[api.CodeSettings], api.CodeSettings | None),
+    ],
+)
 def test_as_type_is_no_other_thing(shapes: ModuleType, as_type: object) -> None:
     with pytest.raises(TypeError, match="expected a class or union of shapes, or a TL type's text"):
         shapes.decode(b"\3\0\0\0", as_type)
@@ -204,3 +211,22 @@ def test_any_layer_may_stand_in_a_wrapper(shapes: ModuleType) -> None:
     assert (error.path, error.message) == ("query", "got Leaf Leaf(), expected a function of shapes")
     pong = service.Pong(msg_id=1, ping_id=5)
     assert decode_result(wrapped, bytes(pong)) == pong
+
+
+def test_as_type_is_a_subclass_of_a_users() -> None:
+    class Mine(api.DataJSON):
+        __slots__ = ()
+
+    data = bytes(api.DataJSON(data="x"))
+    for strict_flags in (False, True):
+        value = api.decode(data, Mine, strict_flags=strict_flags)
+        assert (type(value), value.data) == (Mine, "x")
+        assert bytes(value) == data
+
+
+def test_as_type_does_not_depend_on_what_was_asked_for_before(tmp_path: Path) -> None:
+    package = load_package("leaf#1 = Leaf;---functions---get#2 {X:Type} query:!X = X;", tmp_path, "before")
+    for _ in range(2):
+        with pytest.raises(SchemaError):
+            package.decode(b"\2\0\0\0\2\0\0\0", "!X")
+        assert package.SCHEMA.readers("!X")

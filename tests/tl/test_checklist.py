@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import re
 import struct
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -89,6 +91,22 @@ def test_t2_counts(decode: Callable[..., Any], count: int, field: str) -> None:
     head = bytes.fromhex("02000000") + empty * before
     data = head + bytes.fromhex(VECTOR) + struct.pack("<i", count) + element
     refused(decode, data, tl.InvalidCount, offset, field)
+
+
+@both
+@pytest.mark.parametrize("field", ["items", "longs", "strings"])
+def test_t2_a_count_is_refused_before_anything_is_read(decode: Callable[..., Any], field: str) -> None:
+    before = {"items": 0, "longs": 1, "strings": 2}[field]
+    head = bytes.fromhex("02000000") + bytes.fromhex(VECTOR + "00000000") * before
+    filler = bytes.fromhex("03000000") if field == "items" else bytes(4)
+    data = head + bytes.fromhex(VECTOR) + struct.pack("<i", 2**31 - 1) + filler * 250_000
+    decode(bytes(SHAPES.Leaf()))  # what is loaded on first use
+    tracemalloc.start()
+    try:
+        refused(decode, data, tl.InvalidCount, len(head) + 4, field)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @both
@@ -217,6 +235,31 @@ def test_t11_one_family_of_errors(data: bytes) -> None:
 def test_t11_doubles_keep_their_bits(decode: Callable[..., Any], bits: str) -> None:
     data = bytes.fromhex(f"04000000 {bits} {'00' * 16}")
     assert bytes(decode(data)) == reference_encode(decode(data)) == data
+
+
+class Encodable:
+    def encode(self) -> bytes:
+        return b"\xff\xfe"
+
+
+class Sly(str):
+    __slots__ = ()
+
+    def encode(self, *_: object) -> bytes:
+        return b"\xff\xfe"
+
+
+def test_t11_only_str_is_text() -> None:
+    for name, changes in (("value", {"value": Encodable()}), ("strings[0]", {"strings": [Encodable()]})):
+        fields = (
+            {"items": [], "longs": [], "strings": []} if "strings" in changes else {"raw": b"", "ok": True}
+        )
+        value = (SHAPES.Many if "strings" in changes else SHAPES.Text)(**fields | changes)
+        for encode in (bytes, reference_encode):
+            with pytest.raises(tl.EncodeError, match=rf"^{re.escape(name)}: got Encodable"):
+                encode(value)
+    value = SHAPES.Text(value=Sly("a"), raw=b"", ok=True)
+    assert bytes(value) == reference_encode(value) == bytes(SHAPES.Text(value="a", raw=b"", ok=True))
 
 
 @pytest.mark.parametrize("n", [2**31, -(2**31) - 1, 2**64])

@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 
 from mtproto import api
-from tl import MissingField, Schema
-from tl.package import write_package
+from tl import MissingField, Schema, SchemaError
+from tl.package import check_package, write_package
 
 SCHEMA = """\
 //@description Ünïcödé, so that characters and bytes differ.
@@ -189,6 +189,14 @@ def convert(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
 
 
+def test_converted_line_ends_are_told(tmp_path: Path, name: str) -> None:
+    schema = Schema.parse(SCHEMA)
+    assert check_package(schema, tmp_path / name, name) == []
+    convert(tmp_path / name / "_root.py")
+    assert check_package(schema, tmp_path / name, name) == ["_root.py"]
+    assert write_package(schema, tmp_path / name, name) == ["_root.py"]
+
+
 @pytest.mark.parametrize("change", [append_comment, convert])
 def test_a_file_that_was_changed_is_run_as_a_whole(tmp_path: Path, name: str, change: Any) -> None:
     package = changed(tmp_path, name, change)
@@ -202,8 +210,67 @@ def test_a_file_that_changes_under_the_program(tmp_path: Path, package: Any) -> 
     assert package.First(x=1).x == 1
     append_comment(tmp_path / package.__name__ / "_root.py")
     assert package.First(x=1).x == 1
-    with pytest.raises(ImportError, match=r"_root\.py has changed since it was first used"):
-        package.Second  # noqa: B018
+    for _ in range(2):
+        with pytest.raises(ImportError, match=r"_root\.py has changed since it was first used"):
+            package.Second  # noqa: B018
+
+
+def test_an_edit_that_keeps_the_size(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name / "_root.py"
+    text = path.read_bytes()
+    path.write_bytes(text.replace(b"so that", b"so tha").replace(b'"""The TL', b'"""The  TL'))
+    assert len(path.read_bytes()) == len(text)
+    package: Any = importlib.import_module(name)
+    assert bytes(package.decode(NESTED)) == NESTED
+    assert made(package) >= {"First", "Second"}
+
+
+def test_a_file_with_other_classes_than_its_index_has(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name / "_root.py"
+    text = path.read_text("utf-8")
+    start, end = text.index("class First("), text.index("class Second(")
+    path.write_text(
+        text[:start] + text[end:].replace("First | ", "") + "\n\nclass Extra:\n    pass\n", "utf-8"
+    )
+    package: Any = importlib.import_module(name)
+    assert package.Extra.__name__ == "Extra"
+    for _ in range(2):
+        assert not hasattr(package, "First")
+        with pytest.raises(AttributeError, match="has no attribute 'First'"):
+            package._root.First  # noqa: B018
+        with pytest.raises(
+            SchemaError, match="has no class for first: its file is not what `tl generate` wrote"
+        ):
+            package.decode(NESTED)
+    assert package.Second.TL_NAME == "second"
+
+
+def test_a_class_whose_id_was_edited(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name / "_root.py"
+    path.write_text(path.read_text("utf-8").replace("0x00000001", "0x00000009"), "utf-8")
+    package: Any = importlib.import_module(name)
+    with pytest.raises(SchemaError, match="already has a combinator first, with another id or type"):
+        package.First  # noqa: B018
+
+
+def test_a_module_that_python_ran_by_itself_before_the_package(tmp_path: Path, name: str) -> None:
+    """As when two threads import the package and a module of it at once: Python does not wait for parents."""
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    assert spec.loader is not None
+    package: Any = importlib.util.module_from_spec(spec)
+    sys.modules[name] = package
+    early = importlib.import_module(f"{name}.space")  # from disk, for the package has not begun
+    assert early.Here.__module__ == f"{name}.space"
+    spec.loader.exec_module(package)
+    assert package.space.Here is early.Here is package.SCHEMA.by_name["space.here"]
+    assert bytes(package.decode(NESTED)) == NESTED
+    again = importlib.util.spec_from_file_location(f"{name}.space", tmp_path / name / "space.py")
+    assert again is not None
+    assert again.loader is not None
+    late = importlib.util.module_from_spec(again)
+    again.loader.exec_module(late)  # the second is nobody's, the first stays
+    assert package.space.Here is early.Here is package.SCHEMA.by_name["space.here"]
 
 
 def test_only_byte_code(tmp_path: Path, name: str) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
+import linecache
 import pickle
 import random
 import traceback
+import weakref
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -79,8 +82,12 @@ def test_a_path_a_text_or_a_schema(tmp_path: Path) -> None:
     assert tl.load(path, "other").SCHEMA.name == "other"
     with pytest.raises(FileNotFoundError):
         tl.load(tmp_path / "missing.tl")
-    with pytest.raises(SchemaError, match=r"the name 'a b' is not an identifier"):
-        tl.load(TEXT, "a b")
+    for name in ("a b", "class", ""):
+        with pytest.raises(SchemaError, match=rf"the name '{name}' is not an identifier"):
+            tl.load(TEXT, name)
+    assert tl.load("").SCHEMA.by_name == {}
+    with pytest.raises(SchemaError, match="got layer 99, the schema is of layer 7"):
+        tl.load(tl.Schema.parse(TEXT), layer=99)
 
 
 def test_errors_of_the_schema() -> None:
@@ -156,6 +163,31 @@ def test_values_can_be_copied_but_not_pickled(things: tl.loader.LoadedSchema) ->
     assert copy.deepcopy(value) == copy.copy(value) == value
     with pytest.raises(pickle.PicklingError):  # nobody could import the class
         pickle.dumps(value)
+
+
+def test_a_namespace_that_is_called_like_a_builtin() -> None:
+    loaded = tl.load("len.x = A; bytes.y = A; s x:string y:Vector<string> = S;")
+    value = loaded.S(x="a", y=["b"])
+    assert value._encode() == bytes(value)  # by straight-line code, which calls `len`
+    assert loaded.len_.X().TL_NAME == "len.x"
+
+
+@pytest.mark.parametrize("text", ["aB.x = A; ab.y = B;", "x = A; _root.y = B;"])
+def test_namespaces_that_some_file_systems_do_not_tell_apart(text: str) -> None:
+    with pytest.raises(SchemaError):
+        tl.load(text)
+
+
+def test_nothing_is_left_of_a_schema_that_nobody_has() -> None:
+    loaded = tl.load("empty#1 = E; full#2 x:int = F;", "gone")
+    assert loaded.decode(bytes.fromhex("01000000")) == loaded.Empty()
+    assert loaded.Full(x=1).x == 1
+    assert len([name for name in linecache.cache if " gone " in name]) == 2
+    gone = weakref.ref(loaded.SCHEMA)
+    del loaded
+    gc.collect()
+    assert gone() is None
+    assert [name for name in linecache.cache if " gone " in name] == []
 
 
 # The same as what is generated

@@ -284,3 +284,12 @@ def test_elements_of_no_bytes_are_counted_over_the_whole_value(tmp_path: Path) -
     with pytest.raises(LimitExceeded) as caught:
         nest.decode(data(5, 256))
     assert (caught.value.got, caught.value.path, caught.value.offset) == (1280, "rows[4]", 28)
+
+
+def test_no_times_itself(tmp_path: Path) -> None:
+    package = load_package("a#11223344 x:0*[ a ] = A;", tmp_path, "no_times")
+    value = package.A(x=[])
+    assert bytes(value) == reference_encode(value) == bytes.fromhex("44332211")
+    for codec in (decode, reference_decode):
+        assert codec(package.SCHEMA, bytes.fromhex("44332211")) == value
+    assert repr(value) == "A(x=[])"

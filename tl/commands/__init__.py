@@ -40,6 +40,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
     except OSError as error:
-        print(f"tl: {error.filename or arguments.schema}: {error.strerror}", file=sys.stderr)
+        print(f"tl: {f'{error.filename}: ' if error.filename else ''}{error.strerror}", file=sys.stderr)
         return 2
     return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,6 @@ def _schema(arguments: argparse.Namespace) -> Schema:
 
 def _name(arguments: argparse.Namespace) -> str:
     name: str = arguments.name or arguments.output.resolve().name
-    if not name.isidentifier():
+    if not name.isidentifier() or iskeyword(name):
         raise SchemaError(f"the name {name!r} is not an identifier: give one with --name")
     return name

@@ -67,6 +67,7 @@ RESERVED = {
     "time": {"mtproto.connection", "mtproto.client", "mtproto.testing", "mtproto.cli"},
     "os": {
         "tl.commands",
+        "tl.lazy",
         "mtproto.connection",
         "mtproto.client",
         "mtproto.testing",

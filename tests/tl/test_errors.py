@@ -40,5 +40,5 @@ def test_copies_are_the_same(error: tl.TLError) -> None:
         assert (str(again), again.args) == (str(error), error.args)
         state = {k: v for k, v in vars(error).items() if k != "errors"}
         assert {k: v for k, v in vars(again).items() if k != "errors"} == state
-        if isinstance(error, tl.SchemaError):
+        if isinstance(error, tl.SchemaError) and isinstance(again, tl.SchemaError):
             assert [e.describe() for e in again.errors] == [e.describe() for e in error.errors]

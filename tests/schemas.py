@@ -61,7 +61,7 @@ def schemas(draw: DrawFn) -> Schema:
         combinators.append(
             Combinator(
                 name=name,
-                id=_draw_id(draw, combinators, is_function),
+                id=_draw_id(draw, [*declarations, *combinators], is_function),
                 implicit=tuple(Parameter(v, _TYPE) for v in variables),
                 parameters=_draw_parameters(draw, [*kinds, *(TypeRef(v, generic=True) for v in variables)]),
                 result=_draw_result(draw, kinds, variables) if is_function else TypeRef(result),

@@ -257,7 +257,7 @@ def _table(
 ) -> Table:
     if names is None:
         names = tuple(p.name or f"field{i}" for i, p in enumerate(parameters))
-    counts = [i for i, p in enumerate(parameters) if p.type == TypeRef("#")]
+    counts = [i for i, p in enumerate(parameters) if p.type == TypeRef("#") and p.flag is None]
     numbers = {parameters[i].name: i for i in counts}
     known: dict[int, int] = {}
     for parameter in parameters:

@@ -122,16 +122,17 @@ class Registry:
     def add(self, cls: Any) -> None:
         """Make a class known; raise SchemaError where its name is taken.
 
-        The same class once more, of a module that Python runs a second time, changes nothing: the first
-        stays.
+        The same class once more, of a second module from the same file, changes nothing: the first stays.  (Two
+        threads that import a package and a module of it at once make Python do that.)  A reload is refused.
         """
         name: str = cls.TL_NAME
         type_name = "" if hasattr(cls, "RESULT") else cls.TYPE
         with self._lock:
             first = self._made.get(name)
             if first is not None:
-                if (first.TL, first.__module__) != (cls.TL, cls.__module__):
-                    raise SchemaError(f"{self.name} already has a combinator {name}")
+                is_same = (first.TL, first.__module__) == (cls.TL, cls.__module__)
+                if not is_same or _globals_of(first) is _globals_of(cls):
+                    raise SchemaError(f"{self.name} already has a combinator {name}: no class is made twice")
                 return
             if name not in self.declared:
                 self.declare(name, cls.CONSTRUCTOR_ID, type_name, self._made.__getitem__)
@@ -281,6 +282,12 @@ class Registry:
             if len(self.fast_readers) < _MOST_READERS:  # a text can be spelled in many ways
                 self.fast_readers[as_type] = found
         return found
+
+
+def _globals_of(cls: Any) -> object:
+    """The namespace that a class was made in, as far as its own methods tell."""
+    method = vars(cls).get("_encode") or vars(cls).get("__init__")
+    return getattr(method, "__globals__", cls)
 
 
 class _FirstRead:

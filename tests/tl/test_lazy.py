@@ -189,6 +189,12 @@ def convert(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
 
 
+def test_a_reload_is_refused(package: Any) -> None:
+    assert package.space.Here(n=1).n == 1
+    with pytest.raises(SchemaError, match="already has a combinator space.here: no class is made twice"):
+        importlib.reload(package.space)
+
+
 def test_converted_line_ends_are_told(tmp_path: Path, name: str) -> None:
     schema = Schema.parse(SCHEMA)
     assert check_package(schema, tmp_path / name, name) == []

@@ -191,7 +191,7 @@ def convert(path: Path) -> None:
 
 def test_a_reload_is_refused(package: Any) -> None:
     assert package.space.Here(n=1).n == 1
-    with pytest.raises(SchemaError, match="already has a combinator space.here: no class is made twice"):
+    with pytest.raises(SchemaError, match=r"already has a combinator space\.here: no class is made twice"):
         importlib.reload(package.space)
 
 

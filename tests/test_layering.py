@@ -31,6 +31,9 @@ TL_ROWS = [
     {"tl.loader"},
     {"tl.inspection", "tl.hexdump", "tl.json_values"},
     {"tl.html_dump", "tl.json_text", "tl.rich_dump"},
+    {"tl.strategies.scalars", "tl.strategies.smallest"},
+    {"tl.strategies.drawing"},
+    {"tl.strategies", "tl.hypothesis_plugin"},
     {"tl"},
     {"tl.commands"},
     {"tl.__main__"},
@@ -63,7 +66,7 @@ RESERVED = {
     "gmpy2": {"mtproto.crypto.bignum"},
     "cryptography": {"mtproto.crypto.rsa_key"},
     "rich": {"mtproto.cli.show", "tl.rich_dump"},
-    "hypothesis": set(),
+    "hypothesis": {"tl.strategies", "tl.hypothesis_plugin"},
     "pytest": set(),
     "time": {"mtproto.connection", "mtproto.client", "mtproto.testing", "mtproto.cli"},
     "os": {

@@ -230,7 +230,7 @@ def encoding(encoder: Any, value: object) -> object:
 @settings(max_examples=12)
 @given(data=st.data())
 def test_odd_values_are_judged_alike(cls: Any, data: st.DataObject) -> None:
-    value = data.draw(values_of(cls, 1))
+    value = data.draw(values_of(cls, 6))
     for _ in range(data.draw(st.integers(1, 2)) if cls.FIELDS else 0):
         odd = data.draw(st.sampled_from((None, False, True)) | st.sampled_from(ODD))
         setattr(value, data.draw(st.sampled_from(cls.FIELDS)).name, odd)

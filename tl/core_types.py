@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from tl.ast import Combinator, Multiplicity, Parameter, TypeExpr, TypeRef
 
-__all__ = ["BUILTIN_TYPES", "core_problem", "normal_combinators"]
+__all__ = ["BUILTIN_TYPES", "core_problem", "names_in", "names_of", "normal_combinators"]
 
 BUILTIN_TYPES = {
     "#": 0,
@@ -106,8 +106,8 @@ def _has_no_answer(function: Combinator) -> bool:
 
 
 def _normal(combinator: Combinator, other_names: dict[str, TypeRef]) -> Combinator:
-    used = set(_names_in(combinator.parameters))
-    if used.isdisjoint(other_names) and other_names.keys().isdisjoint(_names_of(combinator.result)):
+    used = set(names_in(combinator.parameters))
+    if used.isdisjoint(other_names) and other_names.keys().isdisjoint(names_of(combinator.result)):
         return combinator
     variables = {p.name for p in combinator.implicit}
     renamed = {name: kind for name, kind in other_names.items() if name not in variables}
@@ -124,18 +124,20 @@ def _normal(combinator: Combinator, other_names: dict[str, TypeRef]) -> Combinat
     )
 
 
-def _names_in(parameters: Iterable[Parameter]) -> Iterator[str]:
+def names_in(parameters: Iterable[Parameter]) -> Iterator[str]:
+    """The names of all types that fields refer to."""
     for parameter in parameters:
-        yield from _names_of(parameter.type)
+        yield from names_of(parameter.type)
 
 
-def _names_of(kind: TypeExpr) -> Iterator[str]:
+def names_of(kind: TypeExpr) -> Iterator[str]:
+    """The names of all types in a type expression."""
     if isinstance(kind, Multiplicity):
-        yield from _names_in(kind.items)
+        yield from names_in(kind.items)
         return
     yield kind.name
     for argument in kind.arguments:
-        yield from _names_of(argument)
+        yield from names_of(argument)
 
 
 def _renamed_in(parameters: Iterable[Parameter], renamed: dict[str, TypeRef]) -> tuple[Parameter, ...]:

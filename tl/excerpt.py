@@ -16,7 +16,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
-from tl.ast import Combinator, Multiplicity, Parameter, TypeExpr
+from tl.ast import Combinator
+from tl.core_types import names_in, names_of
 from tl.errors import SchemaError
 from tl.lexer import shown
 from tl.schema import Schema
@@ -98,20 +99,6 @@ def _last_part(name: str) -> str:
 
 def _references(combinator: Combinator) -> Iterator[str]:
     variables = {p.name for p in combinator.implicit}
-    for name in (*_names_in(combinator.parameters), *_names_of(combinator.result)):
+    for name in (*names_in(combinator.parameters), *names_of(combinator.result)):
         if name not in variables:
             yield name
-
-
-def _names_in(parameters: Iterable[Parameter]) -> Iterator[str]:
-    for parameter in parameters:
-        yield from _names_of(parameter.type)
-
-
-def _names_of(kind: TypeExpr) -> Iterator[str]:
-    if isinstance(kind, Multiplicity):
-        yield from _names_in(kind.items)
-        return
-    yield kind.name
-    for argument in kind.arguments:
-        yield from _names_of(argument)

@@ -10,7 +10,10 @@ from tl.inspection import Span
 from tl.json_values import from_json_value, to_json_value
 from tl.registry import Registry
 
-__all__ = ["from_json", "span_json", "to_json"]
+__all__ = ["from_json", "parse_json", "span_json", "to_json"]
+
+_MOST_DIGITS = 309
+"""Of a whole number: those of the largest double."""
 
 
 def to_json(value: object, *, indent: int | None = None) -> str:
@@ -24,17 +27,23 @@ def from_json(schema: Registry, text: str, as_type: object = None) -> Any:
     Raise JSONValueError where the text is no JSON, with line and column, or not of that type, with the JSON
     path; a key that is there twice and numbers that JSON has not (``NaN``) are errors, too.
     """
+    return from_json_value(schema, parse_json(text), as_type)
+
+
+def parse_json(text: str | bytes) -> object:
+    """The JSON value that a text is, strictly.
+
+    Raise JSONValueError, with line and column, where it is none; a name that is there twice in one object,
+    ``NaN`` and its like, and numbers of thousands of digits are errors, too.
+    """
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
-    except json.JSONDecodeError as error:
-        raise JSONValueError(f"no JSON: {error.msg}, line {error.lineno} column {error.colno}") from None
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_whole_number)
     except RecursionError:
-        raise JSONValueError("nested deeper than the interpreter allows") from None
-    except ValueError as error:  # a number of thousands of digits
-        if isinstance(error, JSONValueError):
-            raise
-        raise JSONValueError(f"no JSON that can be read: {error}") from None
-    return from_json_value(schema, value, as_type)
+        raise JSONValueError("nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise JSONValueError(f"{error.msg} (line {error.lineno} column {error.colno})") from None
+    except UnicodeDecodeError as error:
+        raise JSONValueError(str(error)) from None
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -42,12 +51,20 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise JSONValueError(f"the key {twice!r} is there twice in one object")
+        raise JSONValueError(f"the name {twice!r} is there twice in one object")
     return found
 
 
-def _constant(name: str) -> object:
-    raise JSONValueError(f'got {name}, which JSON has not: expected a number or {{"double": …}}')
+def _constant(constant: str) -> object:
+    raise JSONValueError(f'{constant} is no JSON; a double may be {{"double": "nan" | "inf" | "-inf"}}')
+
+
+def _whole_number(text: str) -> int:
+    """Ahead of Python, which takes long for long ones, or refuses them with advice to programmers."""
+    digits = len(text.lstrip("-"))
+    if digits > _MOST_DIGITS:
+        raise JSONValueError(f"a whole number of {digits} digits, expected at most {_MOST_DIGITS}")
+    return int(text)
 
 
 def span_json(span: Span) -> dict[str, object]:

@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import mtproto
+import tl
 from mtproto import api, testing
 from mtproto.cli.wording import CommandError, rpc_error_text
 from mtproto.errors import RpcError
+from tl.json_text import parse_json
 from tl.json_values import from_json_value, to_json_value
 
 __all__ = ["run"]
-
-_MOST_DIGITS = 309
-"""Of a whole number: those of the largest double."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -74,40 +73,9 @@ def _function(name: str) -> Any:
 
 def _json(text: str) -> object:
     try:
-        return json.loads(
-            sys.stdin.buffer.read() if text == "-" else text,
-            object_pairs_hook=_without_repetition,
-            parse_constant=_refuse,
-            parse_int=_whole_number,
-        )
-    except RecursionError:
-        raise CommandError("JSON: nested too deeply") from None
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno} column {error.colno}"
-        raise CommandError(f"JSON: {error.msg} ({where})") from None
-    except ValueError as error:  # UnicodeDecodeError too
-        raise CommandError(f"JSON: {error}") from None
-
-
-def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the name {twice!r} is there twice in one object")
-    return result
-
-
-def _refuse(constant: str) -> object:
-    raise ValueError(f'{constant} is no JSON; a double may be {{"double": "nan" | "inf" | "-inf"}}')
-
-
-def _whole_number(text: str) -> int:
-    """Ahead of Python, which takes long for long ones, or refuses them with advice to programmers."""
-    digits = len(text.lstrip("-"))
-    if digits > _MOST_DIGITS:
-        raise ValueError(f"a whole number of {digits} digits, expected at most {_MOST_DIGITS}")
-    return int(text)
+        return parse_json(sys.stdin.buffer.read() if text == "-" else text)
+    except tl.JSONValueError as error:
+        raise CommandError(f"JSON: {error.message}") from None
 
 
 def _key(path: str) -> mtproto.PublicKey:

@@ -63,12 +63,12 @@ def reference_decode(
     limits: Limits | Budget = DEFAULT_LIMITS,
 ) -> Any:
     """The value that `data` is the whole boxed encoding of; all is as for `tl.decode`."""
-    reader = Reader(data, canonical=canonical, strict_flags=strict_flags, limits=limits)
-    value = _read(schema.wire_type(as_type), reader)
-    if reader.left:
-        raise TrailingBytes(
-            f"{reader.left} bytes are left over", offset=reader.pos, got=reader.left, expected=0
-        )
+    value, end = reference_decode_prefix(
+        schema, data, as_type, canonical=canonical, strict_flags=strict_flags, limits=limits
+    )
+    left = len(data) - end
+    if left:
+        raise TrailingBytes(f"{left} bytes are left over", offset=end, got=left, expected=0)
     return value
 
 

@@ -10,8 +10,8 @@ from hypothesis.strategies import SearchStrategy
 from tests.schemas import schemas
 from tl.objects import Bare, Boxed
 from tl.registry import Registry
+from tl.smallest import Smallest
 from tl.strategies import values
-from tl.strategies.smallest import Smallest
 from tl.wire import WireType
 
 __all__ = ["classes_of", "heights_of", "schemas", "values_of"]

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 # Each row may import from the rows above it, and from within itself.
 TL_ROWS = [
-    {"tl.errors", "tl.limits"},
+    {"tl.errors", "tl.limits", "tl.raw"},
     {"tl.fast"},
     {"tl.ast", "tl.lexer", "tl.token_stream", "tl.wire"},
     {"tl.doc_comments", "tl.type_parser", "tl.names", "tl.primitives", "tl.objects"},
@@ -29,9 +29,12 @@ TL_ROWS = [
     {"tl.runtime", "tl.module"},
     {"tl.package"},
     {"tl.loader"},
-    {"tl.inspection", "tl.hexdump", "tl.json_values"},
+    {"tl.smallest", "tl.sizes", "tl.findings", "tl.notation", "tl.json_values"},
+    {"tl.spans"},
+    {"tl.walker"},
+    {"tl.inspection", "tl.hexdump"},
     {"tl.html_dump", "tl.json_text", "tl.rich_dump"},
-    {"tl.strategies.scalars", "tl.strategies.smallest"},
+    {"tl.strategies.scalars"},
     {"tl.strategies.drawing"},
     {"tl.strategies", "tl.hypothesis_plugin"},
     {"tl"},

@@ -22,27 +22,35 @@ from tl.errors import (
     LimitExceeded,
     MissingField,
     NonCanonical,
+    NonMinimalLength,
+    NonZeroPadding,
+    ReservedLength,
     SchemaError,
     TLError,
     TrailingBytes,
     UnexpectedConstructor,
     UnexpectedEnd,
+    UnknownConstructor,
     UnknownFlags,
+    WrongType,
 )
 from tl.limits import Budget, Limits
 from tl.runtime import TLFunction, TLObject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tl.inspection import inspect
+    from tl.findings import Finding
+    from tl.inspection import Reading, inspect, read
     from tl.json_text import from_json, to_json
     from tl.loader import load
+    from tl.raw import Raw
     from tl.schema import Schema
 
 __all__ = [
     "Budget",
     "DecodeError",
     "EncodeError",
+    "Finding",
     "IdMismatchWarning",
     "InvalidCount",
     "InvalidUtf8",
@@ -51,6 +59,11 @@ __all__ = [
     "Limits",
     "MissingField",
     "NonCanonical",
+    "NonMinimalLength",
+    "NonZeroPadding",
+    "Raw",
+    "Reading",
+    "ReservedLength",
     "Schema",
     "SchemaError",
     "TLError",
@@ -59,7 +72,9 @@ __all__ = [
     "TrailingBytes",
     "UnexpectedConstructor",
     "UnexpectedEnd",
+    "UnknownConstructor",
     "UnknownFlags",
+    "WrongType",
     "__version__",
     "decode",
     "decode_prefix",
@@ -69,6 +84,7 @@ __all__ = [
     "from_json",
     "inspect",
     "load",
+    "read",
     "to_json",
 ]
 
@@ -76,9 +92,13 @@ __version__ = "0.1.0"
 
 _LATER = {
     "Schema": "tl.schema",
+    "Finding": "tl.findings",
+    "Raw": "tl.raw",
+    "Reading": "tl.inspection",
     "from_json": "tl.json_text",
     "inspect": "tl.inspection",
     "load": "tl.loader",
+    "read": "tl.inspection",
     "to_json": "tl.json_text",
 }
 

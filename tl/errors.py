@@ -18,12 +18,17 @@ __all__ = [
     "LimitExceeded",
     "MissingField",
     "NonCanonical",
+    "NonMinimalLength",
+    "NonZeroPadding",
+    "ReservedLength",
     "SchemaError",
     "TLError",
     "TrailingBytes",
     "UnexpectedConstructor",
     "UnexpectedEnd",
+    "UnknownConstructor",
     "UnknownFlags",
+    "WrongType",
 ]
 
 
@@ -131,6 +136,14 @@ class UnexpectedConstructor(DecodeError):
     """A constructor id that is unknown, or not one of the expected type; `got` is the id as an int."""
 
 
+class UnknownConstructor(UnexpectedConstructor):
+    """A constructor id that the schema has not."""
+
+
+class WrongType(UnexpectedConstructor):
+    """A constructor that there is, but of another type than the one expected; a vector or Bool that is none."""
+
+
 class InvalidCount(UnexpectedEnd):
     """A vector's count is negative, or greater than the bytes that are left can hold."""
 
@@ -141,6 +154,18 @@ class InvalidUtf8(DecodeError):
 
 class NonCanonical(DecodeError):
     """Bytes that no encoder may write: a long length form for a short string, padding that is not zero."""
+
+
+class NonMinimalLength(NonCanonical):
+    """A length below 254 in the four-byte form; `got` is the length."""
+
+
+class NonZeroPadding(NonCanonical):
+    """Padding behind a string that is not zeros; `got` is the padding."""
+
+
+class ReservedLength(NonCanonical):
+    """The length byte 255, which the documents give no meaning; refused whether canonical or not."""
 
 
 class TrailingBytes(DecodeError):

@@ -16,6 +16,7 @@ from tl.errors import MissingField, SchemaError, UnknownFlags
 from tl.names import field_names
 from tl.objects import AnyObject, Bare, Boxed
 from tl.primitives import PRIMITIVES, Vector
+from tl.raw import Raw
 from tl.wire import Reader, WireType, Writer, type_name
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Flags(WireType):
         word = int.from_bytes(reader.take(4, "#"), "little")
         unknown = word & ~self.known
         if unknown and reader.strict_flags:
-            raise reader.fail(
+            reader.deviates(
                 UnknownFlags,
                 f"got flag bits 0x{unknown:08x}, which no field uses",
                 offset=offset,
@@ -117,7 +118,9 @@ class Table(tuple[Field, ...]):
                 continue
             writer.path.append(field.tl_name or field.name)
             value = self._value(field, values, writer)
-            if isinstance(field.type, Flags):
+            if isinstance(value, Raw):
+                parts.append(value.encoded)
+            elif isinstance(field.type, Flags):
                 parts.append(self._write_flags(field.type, value, words[index], writer))
             elif isinstance(field.type, Repetition):
                 parts.append(field.type.write_times(value, field.type.times(values), writer))
@@ -217,6 +220,10 @@ class Repetition(WireType):
         names = [field.name for field in self.items]
         for index, element in enumerate(value):
             writer.path.append(index)
+            if isinstance(element, Raw):
+                parts.append(element.encoded)
+                writer.path.pop()
+                continue
             row = (element,) if len(names) == 1 else element
             if not isinstance(row, tuple) or len(row) != len(names):
                 raise writer.fail(f"got {type_name(element)}, expected a tuple of {len(names)}")

@@ -1,4 +1,4 @@
-"""Annotated hexdumps: the tree of `tl.inspection` as rows, and the rows as lines of text.
+"""Annotated hexdumps: the tree of `tl.spans` as rows, and the rows as lines of text.
 
     Span ──▶ hexdump ──▶ rows, one for each field ──▶ lines, broken to a width ──▶ render_text
 
@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tl.inspection import CONSTRUCTOR_ID, COUNT, LENGTH, PADDING, VECTOR, Span, notation
+from tl.notation import notation
+from tl.spans import CONSTRUCTOR_ID, COUNT, LENGTH, PADDING, VECTOR, Span
 
 __all__ = ["Columns", "Line", "Row", "hexdump", "lines", "render_text"]
 

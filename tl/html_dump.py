@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from tl.inspection import CONSTRUCTOR_ID, COUNT, LENGTH, PADDING, VECTOR, Span, notation
+from tl.notation import notation
+from tl.spans import CONSTRUCTOR_ID, COUNT, LENGTH, PADDING, VECTOR, Span
 
 __all__ = ["html_page"]
 

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from tl.errors import JSONValueError
-from tl.inspection import Span
 from tl.json_values import from_json_value, to_json_value
 from tl.registry import Registry
+from tl.spans import Span
 
 __all__ = ["from_json", "parse_json", "span_json", "to_json"]
 

@@ -133,7 +133,7 @@ def from_json_value(schema: Registry, value: object, as_type: object = None) -> 
     kind = schema.wire_type(as_type)
     try:
         built = _Builder(schema).value(kind, value)
-        kind.write(built, Writer(MAX_ENCODE_DEPTH))
+        kind.write_any(built, Writer(MAX_ENCODE_DEPTH))
     except RecursionError:
         raise JSONValueError("objects are nested deeper than the interpreter allows") from None
     except EncodeError as error:

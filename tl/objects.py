@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tl.errors import DecodeError, UnknownConstructor
 from tl.fast import new
 from tl.wire import VECTOR_ID, Reader, WireType, Writer, type_name
 
@@ -62,15 +63,19 @@ class Bare(WireType):
     @property
     def size(self) -> int:  # type: ignore[override]
         """That of the fields; asked for late, because a bare type may hold a vector of itself."""
-        table: Table = self._schema.by_name[self._constructor].FIELDS
+        table: Table = self.cls.FIELDS
         return table.size
 
+    @property
+    def cls(self) -> Any:
+        """The class of the constructor."""
+        return self._schema.by_name[self._constructor]
+
     def read(self, reader: Reader) -> object:
-        cls = self._schema.by_name[self._constructor]
-        return _read_fields(cls, cls.FIELDS, reader)
+        return _read_fields(self.cls, self.cls.FIELDS, reader)
 
     def write(self, value: object, writer: Writer) -> bytes:
-        if not isinstance(value, self._schema.by_name[self._constructor]):
+        if not isinstance(value, self.cls):
             raise writer.fail(f"got {type_name(value)}, expected {self._constructor}")
         return _write_fields(value, writer)
 
@@ -108,16 +113,23 @@ class Boxed(WireType):
 
     def _meet(self, got: bytes, reader: Reader) -> tuple[Any, Table]:
         """The class that has the id just read, and its table; raise UnexpectedConstructor."""
-        number = int.from_bytes(got, "little")
-        cls = self.find(number)
+        cls = self.find(int.from_bytes(got, "little"))
         if cls is None:
-            known = self._schema.find(number)
-            note = f" ({known.TL_NAME})" if known else f", unknown to {self._schema.name}"
-            if got == VECTOR_ID:
-                note = " (a vector, which needs its type: as_type)"
-            raise reader.unexpected_constructor(got, self.expected(), note)
+            raise self.refused(got, reader)
         self._met[got] = cls, cls.FIELDS
         return self._met[got]
+
+    def refused(self, got: bytes, reader: Reader) -> DecodeError:
+        """The error for the id just read, which none of the type's constructors has."""
+        known = self._schema.find(int.from_bytes(got, "little"))
+        if got == VECTOR_ID:
+            note = " (a vector, which needs its type: as_type)"
+        elif known is not None:
+            note = f" ({known.TL_NAME})"
+        else:
+            note = f", unknown to {self._schema.name}"
+            return reader.unexpected_constructor(got, self.expected(), note, UnknownConstructor)
+        return reader.unexpected_constructor(got, self.expected(), note)
 
     def write(self, value: object, writer: Writer) -> bytes:
         if not self.takes(value):

@@ -8,10 +8,10 @@ from __future__ import annotations
 import operator
 import struct
 
-from tl.errors import InvalidCount, InvalidUtf8, NonCanonical
+from tl.errors import DecodeError, InvalidCount, InvalidUtf8, NonMinimalLength, NonZeroPadding, ReservedLength
 from tl.wire import BOOL_FALSE, BOOL_TRUE, VECTOR_ID, Reader, WireType, Writer, type_name
 
-__all__ = ["PRIMITIVES", "Vector", "as_bytes"]
+__all__ = ["PRIMITIVES", "Bool", "Bytes", "Integer", "Vector", "as_bytes"]
 
 
 class Integer(WireType):
@@ -99,8 +99,8 @@ class Bytes(WireType):
         value = reader.take(size, self.name)
         padding = reader.take(-(reader.pos - start) % 4, self.name, "the padding of ")
         if reader.canonical and any(padding):
-            raise reader.fail(
-                NonCanonical,
+            reader.deviates(
+                NonZeroPadding,
                 f"padding {padding.hex()} behind {self.name}, expected zeros",
                 offset=reader.pos - len(padding),
                 got=padding,
@@ -112,13 +112,19 @@ class Bytes(WireType):
         """The length in the three bytes behind `first`."""
         start = reader.pos - 1
         if first == 255:
-            raise reader.fail(
-                NonCanonical, "got length byte 255, expected 0..254", offset=start, got=255, expected="0..254"
+            reader.deviates(
+                ReservedLength,
+                "got length byte 255, expected 0..254",
+                offset=start,
+                got=255,
+                expected="0..254",
             )
+            # TDLib writes strings of 16 MiB and more like this, with seven bytes of length; nobody else does.
+            return int.from_bytes(reader.take(7, self.name, "the length of "), "little")
         size = int.from_bytes(reader.take(3, self.name, "the length of "), "little")
         if size < 254 and reader.canonical:
-            raise reader.fail(
-                NonCanonical,
+            reader.deviates(
+                NonMinimalLength,
                 f"a length of {size} in the four-byte form, expected the one-byte form",
                 offset=start,
                 got=size,
@@ -141,19 +147,21 @@ class String(Bytes):
 
     __slots__ = ()
 
-    def read(self, reader: Reader) -> str:  # type: ignore[override]
+    def read(self, reader: Reader) -> str | bytes:  # type: ignore[override]
         start = reader.pos
         raw = Bytes.read(self, reader)
         try:
             return raw.decode()
         except UnicodeDecodeError as error:
-            raise reader.fail(
-                InvalidUtf8,
-                f"a string that is not UTF-8: {error.reason} at its byte {error.start}",
-                offset=start,
-                got=raw[error.start : error.end],
-                expected="UTF-8",
-            ) from None
+            wrong = error
+        reader.deviates(
+            InvalidUtf8,
+            f"a string that is not UTF-8: {wrong.reason} at its byte {wrong.start}",
+            offset=start,
+            got=raw[wrong.start : wrong.end],
+            expected="UTF-8",
+        )
+        return raw
 
     def write(self, value: object, writer: Writer) -> bytes:
         if not isinstance(value, str):
@@ -210,8 +218,8 @@ class Vector(WireType):
         if self.boxed:
             got = reader.constructor_id(self.name)
             if got != VECTOR_ID:
-                raise reader.unexpected_constructor(got, f"0x1cb5c415 ({self.name})")
-        count = self._count(reader)
+                raise self.refused(got, reader)
+        count = self.read_count(reader)
         values: list[object] = []
         read, path = self.item.read, reader.path
         path.append(0)
@@ -221,7 +229,12 @@ class Vector(WireType):
         path.pop()
         return values
 
-    def _count(self, reader: Reader) -> int:
+    def refused(self, got: bytes, reader: Reader) -> DecodeError:
+        """The error for the id just read, which is not that of a vector."""
+        return reader.unexpected_constructor(got, f"0x1cb5c415 ({self.name})")
+
+    def read_count(self, reader: Reader) -> int:
+        """How many elements come; raise InvalidCount or LimitExceeded where they can't, or may not."""
         offset = reader.pos
         count = int.from_bytes(reader.take(4, self.name, "the count of "), "little", signed=True)
         if count < 0:
@@ -240,7 +253,7 @@ class Vector(WireType):
         parts.append(struct.pack("<i", len(value)))
         for index, element in enumerate(value):
             writer.path.append(index)
-            parts.append(self.item.write(element, writer))
+            parts.append(self.item.write_any(element, writer))
             writer.path.pop()
         return b"".join(parts)
 

@@ -48,7 +48,7 @@ def reference_encode_as(schema: Registry, value: object, as_type: object) -> byt
 
 def _write(kind: WireType, value: object) -> bytes:
     try:
-        return kind.write(value, Writer(MAX_ENCODE_DEPTH))
+        return kind.write_any(value, Writer(MAX_ENCODE_DEPTH))
     except RecursionError:
         raise EncodeError("objects are nested deeper than the interpreter allows") from None
 

@@ -11,6 +11,7 @@ takes the place of what stood for it in the tables of straight-line code.
 from __future__ import annotations
 
 from _thread import RLock
+from _weakref import ref
 from collections.abc import Mapping
 
 from tl.errors import SchemaError
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from tl.fields import Table
     from tl.wire import WireType
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "loaded_registries", "registry_of"]
 
 _MOST_READERS = 10_000
+_loaded: list[ref[Registry]] = []
 _UnionType = type(int | str)
 
 
@@ -71,6 +73,7 @@ class Registry:
         self._writers: dict[str, dict[type, FastWriter]] = {"Bool": {bool: _write_bool}}
         self._tables: dict[type, Table] = {}
         self._lock = RLock()
+        _loaded.append(ref(self, _loaded.remove))
 
     def __repr__(self) -> str:
         layer = "" if self.layer is None else f", layer {self.layer}"
@@ -181,6 +184,11 @@ class Registry:
 
     # What the reference codec asks for
 
+    @property
+    def title(self) -> str:
+        """How messages name the schema among others: ``layer 228``, or its name where it has no layer."""
+        return self.name if self.layer is None else f"layer {self.layer}"
+
     def find(self, constructor_id: int, type_name: str = "Object") -> Any | None:
         """The class with this id among those of a boxed type (or of "Object", "!X"), or None."""
         if type_name == "Object":
@@ -282,6 +290,26 @@ class Registry:
             if len(self.fast_readers) < _MOST_READERS:  # a text can be spelled in many ways
                 self.fast_readers[as_type] = found
         return found
+
+
+def loaded_registries() -> list[Registry]:
+    """Those of all schemas that are loaded, the first first."""
+    return [registry for weak in list(_loaded) if (registry := weak()) is not None]
+
+
+def registry_of(schema_or_module: object) -> Registry:
+    """The registry that a caller means: itself, or that of a generated package or of what `tl.load` gives.
+
+    Raise TypeError for anything else, a class for instance.
+    """
+    is_class = isinstance(schema_or_module, type)
+    found = schema_or_module if is_class else getattr(schema_or_module, "SCHEMA", schema_or_module)
+    if isinstance(found, Registry):
+        return found
+    hint = "; give a class as `what` or `as_type`" if is_class else ""
+    raise TypeError(
+        f"schema: got {schema_or_module!r}, expected a generated package, what tl.load gives, or a registry{hint}"
+    )
 
 
 def _globals_of(cls: Any) -> object:

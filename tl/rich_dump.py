@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tl.hexdump import Columns, Line, Row, lines
-from tl.inspection import CONSTRUCTOR_ID, COUNT, VECTOR
+from tl.spans import CONSTRUCTOR_ID, COUNT, VECTOR
 
 __all__ = ["NUMBER", "STYLES", "dump_text", "print_dump"]
 

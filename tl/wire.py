@@ -17,9 +17,11 @@ from tl.errors import (
     LimitExceeded,
     UnexpectedConstructor,
     UnexpectedEnd,
+    WrongType,
 )
 from tl.fast import BOOL_FALSE, BOOL_TRUE, VECTOR_ID
 from tl.limits import DEFAULT_LIMITS, Budget, Limits, OverBudget
+from tl.raw import Raw
 
 __all__ = [
     "BOOL_FALSE",
@@ -104,6 +106,12 @@ class Reader(Place):
         self.pos = end
         return self.data[start:end]
 
+    def deviates(
+        self, error: type[DecodeError], message: str, *, offset: int, got: object, expected: object
+    ) -> None:
+        """Refuse what could be read all the same; who only observes notes it, and goes on."""
+        raise self.fail(error, message, offset=offset, got=got, expected=expected)
+
     # A header is judged before anything behind it is read, so that the largest costs as little as the
     # smallest.  The bytes come first, the budget second: what does not even fit into the bytes is wrong under
     # any limits, and whoever gets LimitExceeded knows that larger ones may help.
@@ -148,11 +156,13 @@ class Reader(Place):
         """The four bytes of the constructor id of a `name`, as they are on the wire."""
         return self.take(4, name, "the constructor id of ")
 
-    def unexpected_constructor(self, got: bytes, expected: str, note: str = "") -> DecodeError:
+    def unexpected_constructor(
+        self, got: bytes, expected: str, note: str = "", error: type[UnexpectedConstructor] = WrongType
+    ) -> DecodeError:
         """The error for the id just read."""
         number = int.from_bytes(got, "little")
         return self.fail(
-            UnexpectedConstructor,
+            error,
             f"got constructor 0x{number:08x}{note}, expected {expected}",
             offset=self.pos - 4,
             got=number,
@@ -195,6 +205,10 @@ class WireType:
     def write(self, value: object, writer: Writer) -> bytes:
         """The encoding of `value`; raise EncodeError where it is not one of this type."""
         raise NotImplementedError
+
+    def write_any(self, value: object, writer: Writer) -> bytes:
+        """The same, but for `Raw`, which stands for a value of any type."""
+        return value.encoded if isinstance(value, Raw) else self.write(value, writer)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"

@@ -22,8 +22,8 @@ from mtproto.envelope import Cipher, Envelope
 from mtproto.errors import LocalProtocolError, RemoteProtocolError, RpcError
 from mtproto.side import Side
 from mtproto.transport import Frame, framing
-from tl.inspection import notation
 from tl.json_values import to_json_value
+from tl.notation import notation
 
 __all__ = ["PHONE", "Conversation", "Sealed", "converse", "find_sealed", "run"]
 

@@ -19,7 +19,8 @@ from mtproto.cli.demo import Conversation
 from mtproto.cli.wording import rpc_error_text
 from mtproto.errors import RpcError
 from tl.hexdump import Columns, Row, hexdump, lines
-from tl.inspection import inspect, notation
+from tl.inspection import inspect
+from tl.notation import notation
 from tl.rich_dump import NUMBER, STYLES, dump_text
 
 __all__ = ["draw"]

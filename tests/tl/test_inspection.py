@@ -15,19 +15,11 @@ from mtproto import api, service
 from tests.strategies import values_of
 from tests.tl.helpers import load_package
 from tl.errors import DecodeError, LimitExceeded, TrailingBytes, UnexpectedConstructor, UnexpectedEnd
-from tl.inspection import (
-    CONSTRUCTOR_ID,
-    COUNT,
-    DATA,
-    LENGTH,
-    PADDING,
-    VECTOR,
-    Span,
-    inspect,
-    notation,
-)
+from tl.inspection import inspect
+from tl.notation import notation
 from tl.reference import reference_decode
 from tl.registry import Registry
+from tl.spans import CONSTRUCTOR_ID, COUNT, DATA, LENGTH, PADDING, VECTOR, Span
 
 # Both as six independent libraries encode them.
 REQUEST = bytes.fromhex(

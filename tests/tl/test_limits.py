@@ -23,7 +23,8 @@ from tl import (
     InvalidCount,
     LimitExceeded,
     Limits,
-    NonCanonical,
+    NonMinimalLength,
+    ReservedLength,
     Schema,
     UnexpectedEnd,
     decode,
@@ -321,8 +322,8 @@ def test_what_is_declared_is_charged_before_it_is_read(
         (words(0xE, 2, 0), InvalidCount),
         (words(5) + b"\4abc", UnexpectedEnd),
         (words(5) + b"\xfe\xff\xff\xffabcd", UnexpectedEnd),
-        (words(5) + b"\xfe\3\0\0abc\0", NonCanonical),
-        (words(5) + b"\xff\1\0\0", NonCanonical),
+        (words(5) + b"\xfe\3\0\0abc\0", NonMinimalLength),
+        (words(5) + b"\xff\1\0\0", ReservedLength),
     ],
 )
 def test_what_the_bytes_can_not_hold_is_wrong_under_any_limits(

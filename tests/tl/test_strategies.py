@@ -24,8 +24,8 @@ from tests.tl.test_rare_types import SCHEMA as RARE_TYPES
 from tl.objects import Boxed
 from tl.reference import reference_decode, reference_encode_as
 from tl.registry import Registry
+from tl.smallest import Smallest
 from tl.strategies import values, wire
-from tl.strategies.smallest import Smallest
 
 ROOT = Path(__file__).parents[2]
 RARE = tl.load(RARE_TYPES, "rare")
@@ -187,7 +187,7 @@ def test_classes_are_made_when_they_are_needed() -> None:
             5,
             None,
             TypeError,
-            "schema_or_module: got 5, expected a generated package, what tl.load gives, or ",
+            "schema: got 5, expected a generated package, what tl.load gives, or ",
         ),
         (tl, "User", TypeError, "expected a generated package"),
         ("schema/api.tl", "User", TypeError, "got 'schema/api.tl', expected a generated package"),

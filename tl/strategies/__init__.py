@@ -38,9 +38,9 @@ from tl.errors import SchemaError
 from tl.objects import Boxed, OneOf
 from tl.primitives import PRIMITIVES
 from tl.reference import reference_encode, reference_encode_as
-from tl.registry import Registry
+from tl.registry import Registry, registry_of
+from tl.smallest import MOST_DEPTH, MOST_OBJECTS, Smallest
 from tl.strategies.drawing import Drawing
-from tl.strategies.smallest import MOST_DEPTH, MOST_OBJECTS, Smallest
 from tl.wire import WireType
 
 __all__ = ["values", "wire"]
@@ -109,7 +109,7 @@ def _prepare(
         raise TypeError(f"size: got {size!r}, expected an int")
     if size < 0:
         raise ValueError(f"size: got {size}, expected 0 or more")
-    schema = _registry(schema_or_module)
+    schema = registry_of(schema_or_module)
     kind = _wire_type(schema, what)
     drawing = _drawing(schema, bool(unknown_flags), bool(allow_nan))
     if not drawing.smallest.is_possible(kind):
@@ -119,18 +119,6 @@ def _prepare(
             f"what it contains always contains more"
         )
     return kind, drawing
-
-
-def _registry(schema_or_module: object) -> Registry:
-    is_class = isinstance(schema_or_module, type)
-    found = schema_or_module if is_class else getattr(schema_or_module, "SCHEMA", schema_or_module)
-    if isinstance(found, Registry):
-        return found
-    hint = "; give a class as `what`" if is_class else ""
-    raise TypeError(
-        f"schema_or_module: got {schema_or_module!r}, expected a generated package, what tl.load gives, or "
-        f"a registry{hint}"
-    )
 
 
 def _wire_type(schema: Registry, what: object) -> WireType:

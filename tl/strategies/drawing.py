@@ -5,7 +5,7 @@
 `room` is how many objects a value may consist of, itself included.  An object that holds others divides what
 is left among them, so the whole stays within about that size, and its nesting, too; an object without room for
 more than itself has no optional objects and no lists of them.  At the end only the lightest constructors are
-drawn (`tl.strategies.smallest`), from which it goes straight out.
+drawn (`tl.smallest`), from which it goes straight out.
 
 Fields under one flag are there together or not at all.  How an example shrinks is decided here: the first
 class is the simplest, each flag is a number of which 0 means absent, each field is drawn by itself.
@@ -23,8 +23,8 @@ from tl.fields import Field, Flags, Repetition, Table
 from tl.objects import Bare, Boxed
 from tl.primitives import Vector
 from tl.registry import Registry
+from tl.smallest import MOST_ROWS, Smallest, key_of
 from tl.strategies.scalars import scalars
-from tl.strategies.smallest import MOST_ROWS, Smallest, key_of
 from tl.wire import WireType
 
 __all__ = ["Drawing"]

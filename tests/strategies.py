@@ -33,6 +33,7 @@ def classes_of(kind: WireType, schema: Registry) -> tuple[Any, ...]:
     return _smallest(schema).classes(kind)
 
 
+@lru_cache(maxsize=16)
 def heights_of(schema: Registry) -> dict[Any, float]:
     """How many objects the smallest value of each class consists of; infinite where it has none."""
     return _smallest(schema).weights(schema.by_name.values())

@@ -1,100 +1,29 @@
-"""Annotated hexdumps: the tree of `tl.spans` as rows, and the rows as lines of text.
+"""Annotated hexdumps: the rows of `tl.rows` as lines of text.
 
     Span ──▶ hexdump ──▶ rows, one for each field ──▶ lines, broken to a width ──▶ render_text
 
-A row is what a reader looks for, a field with its bytes and its value; a line is what fits a screen.  Whoever
-draws with colours starts from `lines`, as `render_text` does, so that all dumps have the same shape.
+A row is what a reader looks for, a field with its bytes and its value; a line is what fits a screen.  What is
+wrong with a field (`tl.findings`) stands below it.  Whoever draws with colours starts from `lines` and
+`Line.runs`, as `render_text` does, so that all dumps have the same shape.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from tl.notation import notation
-from tl.spans import CONSTRUCTOR_ID, COUNT, LENGTH, PADDING, VECTOR, Span
+from tl.findings import Finding
+from tl.marks import candidates_text
+from tl.rows import Row, hexdump
 
-__all__ = ["Columns", "Line", "Row", "hexdump", "lines", "render_text"]
+__all__ = ["Columns", "Line", "Role", "Row", "hexdump", "lines", "render_text"]
 
-_STRINGS = ("string", "bytes")
 _DEEPEST = 16  # no label is indented further: something has to be left for it
-_PRINTABLE = re.compile(rb"[ -~]*")
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One entry of a dump: `data`, which starts at `offset`, is the field `path`, and means `value`.
-
-    `depth` is how many objects and vectors it is inside of.  The first `head` bytes of the data are a
-    string's length, the last `tail` its padding.  `note` says more, for where there is room.  What has no
-    bytes of its own, as the name of a bare object, has a row without data.
-    """
-
-    offset: int
-    data: bytes
-    path: str
-    value: str
-    depth: int = 0
-    tl_type: str = ""
-    head: int = 0
-    tail: int = 0
-    note: str = ""
-
-    @property
-    def label(self) -> str:
-        """The last part of the path (``logout_tokens``, ``[0]``); of a vector's count, ``count``."""
-        if self.tl_type == COUNT:
-            return COUNT
-        name = self.path.rpartition(".")[2]
-        return name[max(name.rfind("["), 0) :]
-
-
-def hexdump(span: Span, data: bytes) -> list[Row]:
-    """The rows of `span`, which is of `data`; ValueError where it reaches beyond."""
-    if span.end > len(data):
-        raise ValueError(f"a span up to {span.end} of {len(data)} bytes")
-    return list(_rows(span, data, 0))
-
-
-def _rows(span: Span, data: bytes, depth: int) -> Iterator[Row]:
-    parts = span.children
-    if not parts or span.tl_type in _STRINGS:
-        yield _row(span, data, depth)
-        return
-    if parts[0].tl_type in (CONSTRUCTOR_ID, VECTOR):
-        yield _row(parts[0], data, depth)
-        parts = parts[1:]
-    else:
-        yield Row(span.start, b"", span.path, span.note or span.tl_type, depth, span.tl_type)
-    for part in parts:
-        yield from _rows(part, data, depth + 1)
-
-
-def _row(span: Span, data: bytes, depth: int) -> Row:
-    sizes = {part.tl_type: part.end - part.start for part in span.children}
-    return Row(
-        offset=span.start,
-        data=data[span.start : span.end],
-        path=span.path,
-        value=_value_text(span),
-        depth=depth,
-        tl_type=span.tl_type,
-        head=sizes.get(LENGTH, 0),
-        tail=sizes.get(PADDING, 0),
-        note=span.note if span.tl_type in _STRINGS else "",
-    )
-
-
-def _value_text(span: Span) -> str:
-    value = span.value
-    if span.tl_type in (CONSTRUCTOR_ID, VECTOR):
-        return f"0x{value:08x} {span.note}"
-    if span.tl_type == "#" and span.note:
-        return f"0x{value:x}: {span.note}"
-    if isinstance(value, bytes) and not _PRINTABLE.fullmatch(value):
-        return f"{len(value)} bytes"
-    return notation(value)
+Role = Literal["at", "mark", "data", "frame", "wrong", "blank", "label", "value", "note", "finding"]
+"""What a piece of a line is: the offset, the mark of a line with something wrong, a byte of the field, one of its
+frame (a string's length and padding), one that is wrong, a gap, the label, the value, the note, a finding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +51,11 @@ class Columns:
         """The width of the column of bytes."""
         return 3 * self.per_line - 1
 
+    @property
+    def behind_offset(self) -> int:
+        """The width of all that is right of the offset."""
+        return self.bytes + 2 + self.label + self.value
+
     def heading(self) -> str:
         """The titles of the columns."""
         field = "field".ljust(self.label) if self.label > 5 else ""
@@ -134,6 +68,7 @@ class Line:
 
     The columns are offset, bytes, label and value, each padded to its width but the last.  A row without a
     label has its value begin in the label's column.  `is_note` says that the value's text is the row's note.
+    The text of a `finding` has all the room behind the offset.
     """
 
     row: Row
@@ -144,9 +79,44 @@ class Line:
     label: str
     value: str
     is_note: bool = False
+    finding: Finding | None = None
 
     def __str__(self) -> str:
-        return f"{self.offset}  {self.data}  {self.label}{self.value}".rstrip()
+        if self.finding:
+            return f"{self.offset}  {self.value}"
+        return f"{self.offset}{self._mark()}{self.data}  {self.label}{self.value}".rstrip()
+
+    def runs(self) -> Iterator[tuple[str, Role]]:
+        """The line in pieces of one kind each, from left to right; for who draws them in colours."""
+        yield self.offset, "at"
+        if self.finding:
+            yield f"  {self.value}", "finding"
+            return
+        mark = self._mark()
+        yield mark, "mark" if mark.strip() else "blank"
+        yield from self._bytes()
+        yield f"{self.data[max(3 * (self.end - self.start) - 1, 0) :]}  ", "blank"
+        yield self.label, "label"
+        yield self.value, "note" if self.is_note else "value"
+
+    def _mark(self) -> str:
+        """The blanks in front of the bytes, or a mark if something is wrong in them, or that there are none."""
+        at, end = self.row.offset + self.start, self.row.offset + self.end
+        is_marked = any((m.start < end and at < m.end) or at == end == m.end for m in self.row.marks)
+        return "! " if is_marked else "  "
+
+    def _bytes(self) -> Iterator[tuple[str, Role]]:
+        """Each byte for itself, with a blank between them."""
+        for index in range(self.start, self.end):
+            if index > self.start:
+                yield " ", "blank"
+            yield f"{self.row.data[index]:02x}", self._role(index)
+
+    def _role(self, index: int) -> Role:
+        if self.row.is_wrong(index):
+            return "wrong"
+        is_data = self.row.head <= index < len(self.row.data) - self.row.tail
+        return "data" if is_data else "frame"
 
 
 def lines(rows: Sequence[Row], width: int = 80) -> Iterator[Line]:
@@ -157,6 +127,8 @@ def lines(rows: Sequence[Row], width: int = 80) -> Iterator[Line]:
     columns = Columns.of(rows, width)
     for row in rows:
         yield from _broken(row, columns)
+        for mark in row.marks:
+            yield from _findings(row, mark.finding, columns)
 
 
 def _broken(row: Row, columns: Columns) -> Iterator[Line]:
@@ -179,6 +151,16 @@ def _broken(row: Row, columns: Columns) -> Iterator[Line]:
             value=texts[index] if note < 0 else notes[note] if note < len(notes) else "",
             is_note=note >= 0,
         )
+
+
+def _findings(row: Row, finding: Finding, columns: Columns) -> Iterator[Line]:
+    """The lines below a row that say what is wrong with it."""
+    known = candidates_text(finding)
+    text = f"{finding.name} at {finding.offset:0{columns.offset}x}: {finding.message}"
+    end = len(row.data)
+    for index, part in enumerate(_wrapped(f"{text}; {known}" if known else text, columns.behind_offset - 2)):
+        start = "  " if index else "! "
+        yield Line(row, end, end, " " * columns.offset, "", "", start + part, finding=finding)
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:

@@ -15,12 +15,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from tl.errors import DecodeError, LimitExceeded, TrailingBytes
+from tl.errors import DecodeError, LimitExceeded
 from tl.findings import Finding, Observer
 from tl.limits import DEFAULT_LIMITS, Budget, Limits
 from tl.objects import MAX_ENCODE_DEPTH
 from tl.raw import Raw
-from tl.reference import reference_decode, reference_encode_as
+from tl.reference import reference_decode, reference_encode_as, trailing_bytes
 from tl.registry import Registry, loaded_registries, registry_of
 from tl.spans import TRAILING, Span
 from tl.walker import Walker
@@ -111,8 +111,7 @@ def read(
         span = _too_deep(observer, kind)
     end = span.end
     if end < len(data):
-        left = len(data) - end
-        observer.note(TrailingBytes(f"{left} bytes are left over", offset=end, got=left, expected=0))
+        observer.note(trailing_bytes(len(data) - end, end))
     return Reading(
         value=span.value,
         findings=tuple(observer.findings),

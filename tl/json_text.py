@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from tl.errors import JSONValueError
+from tl.findings import Finding
 from tl.json_values import from_json_value, to_json_value
 from tl.registry import Registry
+from tl.rows import is_one
 from tl.spans import Span
 
 __all__ = ["from_json", "parse_json", "span_json", "to_json"]
@@ -21,13 +25,14 @@ def to_json(value: object, *, indent: int | None = None) -> str:
     return json.dumps(to_json_value(value), ensure_ascii=False, indent=indent)
 
 
-def from_json(schema: Registry, text: str, as_type: object = None) -> Any:
+def from_json(schema: Registry, text: str, as_type: object = None, *, raw: bool = False) -> Any:
     """The TL value that a JSON text describes, of the type `as_type` as for `tl.decode`.
 
-    Raise JSONValueError where the text is no JSON, with line and column, or not of that type, with the JSON
-    path; a key that is there twice and numbers that JSON has not (``NaN``) are errors, too.
+    With `raw`, ``{"_raw": "ff"}`` is taken for any value, as `tl.Raw`.  Raise JSONValueError where the text is
+    no JSON, with line and column, or not of that type, with the JSON path; a key that is there twice and
+    numbers that JSON has not (``NaN``) are errors, too.
     """
-    return from_json_value(schema, parse_json(text), as_type)
+    return from_json_value(schema, parse_json(text), as_type, raw=raw)
 
 
 def parse_json(text: str | bytes) -> object:
@@ -49,8 +54,8 @@ def parse_json(text: str | bytes) -> object:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
         raise JSONValueError(f"the name {twice!r} is there twice in one object")
     return found
 
@@ -67,19 +72,49 @@ def _whole_number(text: str) -> int:
     return int(text)
 
 
-def span_json(span: Span) -> dict[str, object]:
+def span_json(span: Span, findings: Sequence[Finding] | None = None) -> dict[str, object]:
     """The tree as a JSON value: `start`, `end`, `path`, `type`; the `value` of what has no parts but those
-    of a string; a `note` and `children` where there are some."""
+    of a string; a `note` and `children` where there are some.
+
+    With `findings`, of a lenient reading, they are a list at the top: `name`, `offset`, `path`, `message`,
+    `expected`, `got`, and where there are some the `candidates`.
+    """
+    found = _span_json(span)
+    if findings is not None:
+        found["findings"] = [_finding_json(finding) for finding in findings]
+    return found
+
+
+def _span_json(span: Span) -> dict[str, object]:
     found: dict[str, object] = {
         "start": span.start,
         "end": span.end,
         "path": span.path,
         "type": span.tl_type,
     }
-    if not span.children or span.tl_type in ("string", "bytes"):
+    if is_one(span):
         found["value"] = to_json_value(span.value)
     if span.note:
         found["note"] = span.note
     if span.children:
-        found["children"] = [span_json(child) for child in span.children]
+        found["children"] = [_span_json(child) for child in span.children]
     return found
+
+
+def _finding_json(finding: Finding) -> dict[str, object]:
+    told: dict[str, object] = {
+        "name": finding.name,
+        "offset": finding.offset,
+        "path": finding.path,
+        "message": finding.message,
+        "expected": _plain(finding.expected),
+        "got": _plain(finding.got),
+    }
+    if finding.candidates:
+        told["candidates"] = list(finding.candidates)
+    return told
+
+
+def _plain(value: object) -> object:
+    """What was got or expected: a number, a text, bytes."""
+    return None if value is None else to_json_value(value)

@@ -33,6 +33,7 @@ __all__ = [
     "reference_decode_prefix",
     "reference_encode",
     "reference_encode_as",
+    "trailing_bytes",
 ]
 
 
@@ -68,8 +69,14 @@ def reference_decode(
     )
     left = len(data) - end
     if left:
-        raise TrailingBytes(f"{left} bytes are left over", offset=end, got=left, expected=0)
+        raise trailing_bytes(left, end)
     return value
+
+
+def trailing_bytes(left: int, offset: int) -> TrailingBytes:
+    """The error for so many bytes behind a value."""
+    message = "1 byte is left over" if left == 1 else f"{left} bytes are left over"
+    return TrailingBytes(message, offset=offset, got=left, expected=0)
 
 
 def reference_decode_prefix(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from tl.hexdump import Columns, Line, Row, lines
+from tl.hexdump import Columns, Line, Role, Row, lines
 from tl.spans import CONSTRUCTOR_ID, COUNT, VECTOR
 
 __all__ = ["NUMBER", "STYLES", "dump_text", "print_dump"]
@@ -21,19 +21,24 @@ STYLES = {
 """Colours by the type of the field; all others have `NUMBER`."""
 NUMBER = "cyan"
 
+_ROLES: dict[Role, str] = {
+    "at": "dim",
+    "mark": "bold red",
+    "frame": "dim",
+    "wrong": "bold red",
+    "blank": "",
+    "label": "",
+    "note": "dim",
+    "finding": "red",
+}
+
 
 def dump_text(line: Line, styles: dict[str, str] = STYLES) -> Text:
-    """One line of a dump: lengths and padding are dim, the rest has the colour of its type."""
+    """One line of a dump: lengths and padding are dim, what is wrong is red, the rest coloured by type."""
     style = styles.get(line.row.tl_type, NUMBER)
-    text = Text.assemble((line.offset, "dim"), "  ")
-    size = len(line.row.data)
-    for index in range(line.start, line.end):
-        is_data = line.row.head <= index < size - line.row.tail
-        text.append(f"{line.row.data[index]:02x}", style if is_data else "dim")
-        text.append(" ")
-    text.append(" " * (len(line.data) + 2 - 3 * (line.end - line.start)))
-    text.append(line.label)
-    text.append(line.value, "dim" if line.is_note else style)
+    text = Text()
+    for run, role in line.runs():
+        text.append(run, _ROLES.get(role, style))
     text.rstrip()
     return text
 

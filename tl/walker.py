@@ -291,10 +291,22 @@ class Walker:
 
 
 def _bit_names(table: Table, index: int, word: int) -> str:
-    """The fields that the bits of a flag word stand for: usually one for each, several where they share it."""
-    names = []
+    """The fields that the bits of a flag word stand for: usually one for each, several where they share it.
+
+    Bits that no field uses are ``bit 7``, in a row ``bits 7–12``.
+    """
+    names: list[str] = []
+    first = -1  # of the bits in a row that no field uses
     for bit in range(32):
-        if word >> bit & 1:
-            fields = [field.tl_name for field in table if field.flag == (index, bit)]
-            names.append(" + ".join(fields) or f"bit {bit}")
+        fields = [field.tl_name for field in table if field.flag == (index, bit)]
+        if not word >> bit & 1:
+            first = -1
+        elif fields:
+            names.append(" + ".join(fields))
+            first = -1
+        elif first < 0:
+            names.append(f"bit {bit}")
+            first = bit
+        else:
+            names[-1] = f"bits {first}–{bit}"
     return ", ".join(names)

@@ -404,3 +404,19 @@ def test_reading_ahead_again_and_again_ends() -> None:
 def test_arguments(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         tl.read(**({"data": b"", "schema": NEW, "mode": "lenient"} | arguments))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("word", "note"),
+    [
+        (0x1, "on"),
+        (0x7, "on, n, raw"),
+        (0x10, "bit 4"),
+        (0x31, "on, bits 4–5"),
+        (0xFFFFFFF8, "bits 3–31"),
+        (0x80000050, "bit 4, bit 6, bit 31"),
+    ],
+)
+def test_the_bits_of_a_flag_word_are_named(word: int, note: str) -> None:
+    span = read(words(2, word) + bytes(40)).span
+    assert next(leaf.note for leaf in span.leaves() if leaf.path == "flags") == note

@@ -193,7 +193,7 @@ def test_a_page_of_hostile_data() -> None:
         (["decode", "--schema", API, "--type", "Vector<", "00"], 2, "--type Vector<: "),
         (["decode", "--schema", "missing.tl", "00"], 2, "missing.tl: No such file or directory"),
         (["decode", "--schema", API, "f956a3a5"], 1, "the length of string takes 1 bytes, 0 are left"),
-        (["dump", "--schema", API, REQUEST + "00"], 1, "1 bytes are left over (offset 56)"),
+        (["dump", "--schema", API, REQUEST + "00"], 1, "1 byte is left over (offset 56)"),
         (["encode", "--schema", API, "{"], 1, "(line 1 column 2)"),
         (["encode", "--schema", API, '{"_": "codeSettings", "x": 1}'], 1, "$.x: "),
         (

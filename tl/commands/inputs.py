@@ -45,13 +45,20 @@ def data_of(source: str) -> bytes:
     digits = _SEPARATED.sub("", source)
     if not re.fullmatch(r"[0-9A-Fa-f]*", digits):
         path = Path(source)
-        if path.exists():
+        if _is_there(path):
             return _unhexed(path.read_bytes(), source)
         wrong = next(c for c in digits if c not in "0123456789abcdefABCDEF")
         raise InputError(
             f"{_shortened(source)}: got {wrong!r}, expected hex digits; and there is no such file"
         )
     return _bytes_of(digits, _shortened(source))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # too long to name a file
+        return False
 
 
 def _unhexed(data: bytes, what: str) -> bytes:

@@ -35,11 +35,18 @@ class SessionId:
 
 @dataclass(frozen=True, slots=True)
 class KeyAgreed:
-    """The key exchange is complete; `time_offset` is by how many seconds the server's clock is ahead."""
+    """The key exchange is complete; `time_offset` is by how many seconds the server's clock is ahead.
+
+    To a client with temporary keys this comes when one is bound, again for each: `auth_key` is the permanent
+    key, `temp_auth_key` the one in use until `expires_at`, unix time by our own clock.  To a server it comes
+    for each key, with `expires_at` for a temporary one.
+    """
 
     auth_key: AuthKey
     server_salt: int
     time_offset: float
+    temp_auth_key: AuthKey | None = None
+    expires_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +90,13 @@ class PongReceived:
 
 @dataclass(frozen=True, slots=True)
 class QuickAckReceived:
-    """The server's transport has taken in the message with this token; that is all it means."""
+    """The server's transport has taken in the message with this token; that is all it means.
+
+    `requests` are the numbers of those in the message, as far as they are still open.
+    """
 
     token: bytes
+    requests: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
     demo        the main job, each stage shown
     serve       the loopback server until a signal
     call        one request, JSON in and out
+    transports  which transport, and what went over the wire, frame by frame
     show        what `demo` draws with rich, the one optional dependency: nothing else imports it
     wording     errors as one line
 

@@ -9,7 +9,8 @@ import argparse
 from collections.abc import Callable
 
 from mtproto.cli import call, demo, serve
-from mtproto.transport import FRAMINGS
+from mtproto.cli.transports import add_secret, add_way
+from mtproto.datacenters import DATACENTERS
 from tl import __version__
 
 __all__ = ["parser"]
@@ -56,7 +57,7 @@ def _command(
 
 
 def _demo(command: argparse.ArgumentParser) -> None:
-    _add_transport(command)
+    add_way(command)
     command.add_argument(
         "--phone", metavar="P", default=demo.PHONE, help="the phone number to send (default: %(default)s)"
     )
@@ -72,10 +73,12 @@ def _serve(command: argparse.ArgumentParser) -> None:
 {command.description}
 When it is ready, it prints one line of JSON: host, port, fingerprint (hex), and
 public_key, the RSA key as PEM (PKCS#1), or the path it was written to.
+Every transport is taken: its first bytes tell which one it is.
 Requests are logged to stderr."""
     command.add_argument("--host", default="127.0.0.1", help="the address to bind (default: %(default)s)")
     command.add_argument("--port", type=_port, default=0, help="the port to bind (default: any free one)")
     command.add_argument("--public-key-out", metavar="FILE", help="write the public key to FILE")
+    add_secret(command, "be behind an MTProxy with this secret: take nobody who does not know it")
     command.add_argument(
         "--phone-code-hash", metavar="H", help="what auth.sentCode is to say (default: random)"
     )
@@ -97,7 +100,14 @@ there is only one; bytes are {{"hex": "00ff"}}:
     command.add_argument(
         "--key", metavar="PEM_FILE", help="the server's RSA public key; needed with --server"
     )
-    _add_transport(command)
+    command.add_argument(
+        "--dc",
+        choices=DATACENTERS,
+        metavar="NAME",
+        help="one of Telegram's data centres, prod1 to prod5 or test1 to test3: its address (unless --server "
+        "says that of a proxy), number and keys",
+    )
+    add_way(command)
     command.add_argument(
         "--api-id",
         type=int,
@@ -105,15 +115,6 @@ there is only one; bytes are {{"hex": "00ff"}}:
         help="wrap in invokeWithLayer(initConnection(...)) with this api_id",
     )
     command.set_defaults(fail=command.error)
-
-
-def _add_transport(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--transport",
-        choices=sorted(FRAMINGS),
-        default="intermediate",
-        help="how frames are cut (default: %(default)s)",
-    )
 
 
 def _port(text: str, lowest: int = 0) -> int:

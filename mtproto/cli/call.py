@@ -1,6 +1,6 @@
 """``mtproto call``: one request of the API, JSON in and JSON out (`tl.json_values`).
 
-Without ``--server`` it goes to an embedded loopback server, over TCP all the same.
+Without ``--server`` and ``--dc`` it goes to an embedded loopback server, over TCP all the same.
 """
 
 from __future__ import annotations
@@ -10,23 +10,28 @@ import asyncio
 import difflib
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mtproto
 import tl
 from mtproto import api, testing
+from mtproto.cli.transports import Way
 from mtproto.cli.wording import CommandError, rpc_error_text
+from mtproto.datacenters import DATACENTERS
 from mtproto.errors import RpcError
 from tl.json_text import parse_json
 from tl.json_values import from_json_value, to_json_value
 
-__all__ = ["run"]
+__all__ = ["Target", "run", "target"]
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Send the request and print its answer; 1 where the answer is an rpc_error."""
-    if (arguments.server is None) != (arguments.key is None):
+    if arguments.dc is not None and arguments.key is not None:
+        arguments.fail("--dc has keys of its own: leave out --key")
+    if arguments.dc is None and (arguments.server is None) != (arguments.key is None):
         arguments.fail("--server and --key go together: give both or none")
     function = _function(arguments.method)
     request = from_json_value(api.SCHEMA, _json(arguments.json), function)
@@ -38,20 +43,39 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _call(arguments: argparse.Namespace, request: Any) -> object:
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a request goes: an address, the RSA keys to trust there, the data centre's number."""
+
+    host: str
+    port: int
+    keys: tuple[mtproto.PublicKey, ...]
+    dc: int = 2
+
+
+def target(arguments: argparse.Namespace) -> Target | None:
+    """What ``--dc``, ``--server`` and ``--key`` name; None for the embedded server."""
+    if arguments.dc is not None:
+        datacenter = DATACENTERS[arguments.dc]
+        host, port = arguments.server or (datacenter.ipv4, datacenter.port)
+        return Target(host, port, datacenter.keys, datacenter.dc)
     if arguments.server is None:
-        async with testing.serve() as server:
-            return await _invoke(arguments, request, server.host, server.port, server.public_key)
+        return None
     host, port = arguments.server
-    return await _invoke(arguments, request, host, port, _key(arguments.key))
+    return Target(host, port, (_key(arguments.key),))
 
 
-async def _invoke(
-    arguments: argparse.Namespace, request: Any, host: str, port: int, key: mtproto.PublicKey
-) -> object:
-    connecting = mtproto.connect(
-        host, port, keys=[key], transport=arguments.transport, api_id=arguments.api_id
-    )
+async def _call(arguments: argparse.Namespace, request: Any) -> object:
+    to = target(arguments)
+    if to is not None:
+        return await _invoke(arguments, request, to)
+    async with testing.serve(mtproxy_secret=arguments.mtproxy_secret) as server:
+        return await _invoke(arguments, request, Target(server.host, server.port, (server.public_key,)))
+
+
+async def _invoke(arguments: argparse.Namespace, request: Any, to: Target) -> object:
+    way = Way.of(arguments).options
+    connecting = mtproto.connect(to.host, to.port, keys=to.keys, dc=to.dc, api_id=arguments.api_id, **way)
     async with connecting as client:
         answer: object = await client.invoke(request)
         return answer

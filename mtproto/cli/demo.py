@@ -16,12 +16,13 @@ from types import ModuleType
 import mtproto
 import tl
 from mtproto import api, service, testing
+from mtproto.cli.transports import Way, frames_of, opened
 from mtproto.cli.wording import CommandError, rpc_error_text
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.envelope import Cipher, Envelope
 from mtproto.errors import LocalProtocolError, RemoteProtocolError, RpcError
 from mtproto.side import Side
-from mtproto.transport import Frame, framing
+from mtproto.transport import unpadded
 from tl.json_values import to_json_value
 from tl.notation import notation
 
@@ -32,10 +33,14 @@ PHONE = "+12025550123"
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """The frame that carried the request: its bytes as sent, where the payload starts, what it holds."""
+    """The frame that carried the request: its bytes as sent, where the message in them is, what it holds.
+
+    Where the stream was obfuscated, these are the bytes inside.
+    """
 
     data: bytes
     payload_start: int
+    payload_end: int
     envelope: Envelope
 
 
@@ -43,12 +48,15 @@ class Sealed:
 class Conversation:
     """What happened.  `seconds` is how long connecting and the key exchange took.
 
+    `transport` is what the framing is called, `framing` its name without what is around it, `prefix` what the
+    client sent before its first frame.
     `answer_bytes` are boxed: of `answer`, or where it is an RpcError, of the rpc_error.
     """
 
     host: str
     port: int
     transport: str
+    framing: str
     prefix: bytes
     fingerprint: int
     auth_key: AuthKey
@@ -65,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Hold the conversation and show it; 1 where the answer is an rpc_error."""
     draws = not (arguments.quiet or arguments.json)
     show = _load_show() if draws else None
-    conversation = asyncio.run(converse(arguments.transport, arguments.phone))
+    conversation = asyncio.run(converse(Way.of(arguments), arguments.phone))
     answer = conversation.answer
     if show is not None:
         show.draw(conversation)
@@ -120,8 +128,8 @@ def _request(phone: str) -> api.account.SendVerifyPhoneCode:
     )
 
 
-async def converse(transport: str, phone: str) -> Conversation:
-    """Start a server, connect to it by `transport`, send the request of the demonstration with `phone`."""
+async def converse(way: Way, phone: str) -> Conversation:
+    """Start a server, connect to it that way, send the request of the demonstration with `phone`."""
     request = _request(phone)
     request_bytes = bytes(request)
     sent: list[bytes] = []
@@ -130,28 +138,31 @@ async def converse(transport: str, phone: str) -> Conversation:
         if direction == "out":
             sent.append(data)
 
-    async with testing.serve() as server:
+    async with testing.serve(mtproxy_secret=way.mtproxy_secret) as server:
         started = time.perf_counter()
         connecting = mtproto.connect(
-            server.host, server.port, keys=[server.public_key], transport=transport, tap=tap
+            server.host, server.port, keys=[server.public_key], tap=tap, **way.options
         )
         async with connecting as client:
             seconds = time.perf_counter() - started
             server_salt = client.server_salt
             answer_bytes, answer = await _answer(client, request, request_bytes)
             auth_key = client.auth_key
+        stream = b"".join(sent)
+        bare = opened(stream, way.mtproxy_secret)
         return Conversation(
             host=server.host,
             port=server.port,
-            transport=transport,
-            prefix=framing(transport, Side.CLIENT).prefix,
+            transport=bare.name,
+            framing=bare.framing,
+            prefix=bare.prefix,
             fingerprint=server.public_key.fingerprint,
             auth_key=auth_key,
             server_salt=server_salt,
             seconds=seconds,
             request=request,
             request_bytes=request_bytes,
-            sealed=find_sealed(b"".join(sent), transport, auth_key, request_bytes),
+            sealed=find_sealed(stream, way.mtproxy_secret, auth_key, request_bytes),
             answer_bytes=answer_bytes,
             answer=answer,
         )
@@ -167,22 +178,20 @@ async def _answer(
     return answer, tl.decode_result(request, answer)
 
 
-def find_sealed(stream: bytes, transport: str, auth_key: AuthKey, body: bytes) -> Sealed:
+def find_sealed(stream: bytes, secret: str | None, auth_key: AuthKey, body: bytes) -> Sealed:
     """The encrypted frame with `body` in it, of all that a client has sent since it connected.
 
-    It is found by opening every message, as the server does; the key is ours as well.  LocalProtocolError
-    where it is not there.
+    It is found by opening every message, as the server does; the key is ours as well.  `secret` is that of
+    the proxy, if there was one.  LocalProtocolError where it is not there.
     """
-    reader, writer = framing(transport, Side.SERVER), framing(transport, Side.CLIENT)
     cipher = Cipher(auth_key, Side.SERVER)
-    for event in reader.receive_data(stream[len(writer.prefix) :]):
-        if not isinstance(event, Frame):
-            continue
+    for frame, data in frames_of(opened(stream, secret)):
+        message = unpadded(frame.payload)
         try:
-            envelope = cipher.open(event.payload)
+            envelope = cipher.open(message)
         except RemoteProtocolError:
             continue  # a plain message of the key exchange
         if body in envelope.body:
-            data = writer.encode(event.payload, quick_ack=event.quick_ack)
-            return Sealed(data, len(data) - len(event.payload), envelope)
+            start = data.index(message)
+            return Sealed(data, start, start + len(message), envelope)
     raise LocalProtocolError(f"no encrypted message with the {len(body)} bytes of the request was sent")

@@ -42,6 +42,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         host=arguments.host,
         port=arguments.port,
         phone_code_hash=arguments.phone_code_hash,
+        mtproxy_secret=arguments.mtproxy_secret,
         on_request=_log_request,
     )
     async with contextlib.AsyncExitStack() as stack:

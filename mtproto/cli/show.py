@@ -69,7 +69,7 @@ class _Drawing:
         self.title(1, "Key exchange", f"{c.seconds:.2f} s")
         self.facts(
             ("server", f"{c.host}:{c.port}, over TCP"),
-            ("transport", f"{c.transport}, first bytes {c.prefix.hex(' ')}"),
+            ("transport", _transport(c)),
             ("RSA fingerprint", f"{c.fingerprint % 2**64:016x}"),
             ("auth_key_id", c.auth_key.key_id.hex(" ")),
             ("server_salt", _long_bytes(c.server_salt)),
@@ -82,10 +82,11 @@ class _Drawing:
         self.dump(hexdump(inspect(c.request_bytes, api.SCHEMA), c.request_bytes))
 
     def frame(self, c: Conversation) -> None:
-        self.title(3, "Encrypted frame", f"{len(c.sealed.data)} bytes on the wire")
+        around = "" if c.transport == c.framing else ", shown without the obfuscation"
+        self.title(3, "Encrypted frame", f"{len(c.sealed.data)} bytes on the wire{around}")
         self.dump(list(_frame_rows(c)))
         envelope = c.sealed.envelope
-        padding = len(c.sealed.data) - c.sealed.payload_start - 24 - 32 - len(envelope.body)
+        padding = c.sealed.payload_end - c.sealed.payload_start - 24 - 32 - len(envelope.body)
         self.line()
         self.line("decrypted, it holds:")
         self.facts(
@@ -136,16 +137,14 @@ class _Drawing:
 
 def _frame_rows(c: Conversation) -> Iterator[Row]:
     """The frame, field by field; of the encrypted bytes the first only."""
-    data, start = c.sealed.data, c.sealed.payload_start
-    size = len(data) - start
-    words = f"{size // 4} words, " if c.transport == "abridged" else ""
-    yield Row(0, data[:start], "header", f"{words}{size} bytes follow", tl_type="header")
-    for offset, end, name, meaning in (
+    data, start, end = c.sealed.data, c.sealed.payload_start, c.sealed.payload_end
+    yield from _header_rows(c)
+    for offset, stop, name, meaning in (
         (start, start + 8, "auth_key_id", "SHA1(auth_key)[12:], says which"),
         (start + 8, start + 24, "msg_key", "from auth_key and the plaintext"),
     ):
-        yield Row(offset, data[offset:end], name, meaning, tl_type=name)
-    encrypted = data[start + 24 :]
+        yield Row(offset, data[offset:stop], name, meaning, tl_type=name)
+    encrypted = data[start + 24 : end]
     yield Row(
         start + 24,
         encrypted[:_SHOWN],
@@ -154,6 +153,30 @@ def _frame_rows(c: Conversation) -> Iterator[Row]:
         tl_type="encrypted_data",
         note=f"the first {_SHOWN} are shown",
     )
+    if end < len(data):
+        name, meaning = ("CRC-32", "of all before") if c.framing == "full" else ("padding", "of the frame")
+        yield Row(end, data[end:], name, meaning, tl_type="header")
+
+
+def _header_rows(c: Conversation) -> Iterator[Row]:
+    """What stands before the message; in the full framing that is two words."""
+    data, start = c.sealed.data, c.sealed.payload_start
+    size = len(data) - start
+    if c.framing == "full":
+        yield Row(0, data[:4], "header", f"{len(data)} bytes, these included", tl_type="header")
+        number = int.from_bytes(data[4:8], "little")
+        yield Row(4, data[4:8], "seq", f"frame {number} of the client", tl_type="header")
+        return
+    words = f"{size // 4} words, " if c.framing == "abridged" else ""
+    yield Row(0, data[:start], "header", f"{words}{size} bytes follow", tl_type="header")
+
+
+def _transport(c: Conversation) -> str:
+    if c.transport != c.framing:
+        return f"{c.transport}, opened with {len(c.prefix)} bytes, {c.prefix[:4].hex(' ')} ..."
+    if not c.prefix:
+        return f"{c.transport}, nothing before the first frame"
+    return f"{c.transport}, first bytes {c.prefix.hex(' ')}"
 
 
 def _long_bytes(value: int) -> str:

@@ -80,6 +80,7 @@ class Client:
         self._reader = reader
         self._writer = writer
         self._api_id = api_id
+        self._introduces_as = api_id
         self._clock = clock
         self._rng = rng
         self._tap = tap
@@ -114,6 +115,11 @@ class Client:
         return self._connection.session.ids.time_offset
 
     @property
+    def transport(self) -> str:
+        """What the framing in use is called, as in "padded" and "obfuscated abridged"."""
+        return self._connection.transport
+
+    @property
     def is_closed(self) -> bool:
         """Whether the connection has ended, by either side."""
         return self._task is None or self._task.done()
@@ -135,15 +141,21 @@ class Client:
             raise LocalProtocolError(
                 f"{request.TL_NAME} is answered by no rpc_result, so there is nothing to await; use ping()"
             )
+        session = self._connection.session if self._connection.is_ready else None
         body = bytes(self._wrapped(request))
         try:
             answer = await self.invoke_raw(body, timeout=timeout)
         except RpcError as error:
             if not error.message.startswith(_NOT_INTRODUCED):
-                self._api_id = None
+                self._is_known_in(session)
             raise
-        self._api_id = None  # the server knows us now
+        self._is_known_in(session)
         return tl.decode_result(request, answer)
+
+    def _is_known_in(self, session: object) -> None:
+        """The server knows us now, unless the session has changed since, with its temporary key."""
+        if self._connection.session is session:
+            self._api_id = None
 
     async def invoke_raw(self, body: bytes, *, timeout: float | None = 30.0) -> bytes:
         """Send the boxed bytes of a request, of any schema; return the boxed bytes of its answer."""
@@ -240,6 +252,7 @@ class Client:
 
     async def start(self) -> None:
         """Begin to read, and wait until requests can be sent."""
+        self._connection.defer_work = True
         self._task = asyncio.create_task(self._run(), name="mtproto client")
         if self._connection.is_ready:
             self._set_ready(None)
@@ -261,6 +274,7 @@ class Client:
                     self._connection.handle_timer()
                 elif data:
                     self._dispatch(self._connection.receive_data(data))
+                    await self._work()
                     if self._connection.failure is not None:
                         raise self._connection.failure
                 else:
@@ -277,6 +291,12 @@ class Client:
             self._fail(failure)
             self._news.set()
             self._writer.close()
+
+    async def _work(self) -> None:
+        """Have the heavy arithmetic of the key exchange done by a thread: the loop goes on meanwhile."""
+        while (work := self._connection.work) is not None:
+            outcome = await asyncio.get_running_loop().run_in_executor(None, work.run)
+            self._dispatch(self._connection.finish_work(outcome))
 
     async def _read(self) -> bytes | None:
         """The next bytes, b"" at the end of the stream, None when a timer is due first."""
@@ -320,6 +340,7 @@ class Client:
             match event:
                 case KeyAgreed():
                     self._auth_key = event.auth_key
+                    self._api_id = self._introduces_as  # a new temporary key has to be introduced too
                     self._set_ready(event)
                 case AnswerReceived(number, body):
                     self._settle(number, body)

@@ -13,6 +13,7 @@ from mtproto.client.client import Client
 from mtproto.connection import ClientConnection
 from mtproto.crypto.rsa import PublicKey
 from mtproto.errors import ConnectionClosed, LocalProtocolError, RequestTimeout
+from mtproto.transport import ProxySecret
 
 __all__ = ["Connecting", "connect"]
 
@@ -50,8 +51,11 @@ def connect(
     port: int,
     *,
     keys: Sequence[PublicKey | str | bytes],
-    transport: str = "intermediate",
+    transport: str | None = None,
+    obfuscated: bool = False,
+    mtproxy_secret: ProxySecret | str | bytes | None = None,
     dc: int = 2,
+    temp_key_lifetime: int | None = None,
     api_id: int | None = None,
     timeout: float | None = 10.0,
     clock: Callable[[], float] = time.time,
@@ -61,10 +65,14 @@ def connect(
     """Connect to an MTProto server over TCP and agree on an auth_key.
 
     `keys` are the RSA keys to trust, as `PublicKey` or PEM text, in order of preference.  `transport` is
-    "abridged" or "intermediate".  `dc` is the data centre's number as the key exchange names it.  With an
-    `api_id`, requests are wrapped in invokeWithLayer(initConnection(...)) until one has been answered.
-    `timeout` bounds, in seconds, the connection and the key exchange together.  `tap` is called with "out" or
-    "in" and the raw bytes of the socket.
+    "abridged", "intermediate" (the default), "padded" or "full"; `obfuscated` makes the stream look random,
+    which full can't.  `mtproxy_secret`, in hexadecimal, is that of the MTProxy at `host` and `port`: the
+    connection is then obfuscated, and padded where the secret begins with dd.  `dc` is the data centre's
+    number as the key exchange names it, and as the proxy is asked for it.  With a `temp_key_lifetime`, in
+    seconds, requests go under temporary keys that are renewed in time.  With an `api_id`, requests are
+    wrapped in invokeWithLayer(initConnection(...)) until one has been answered.  `timeout` bounds, in
+    seconds, the connection and the key exchange together.  `tap` is called with "out" or "in" and the raw
+    bytes of the socket.
 
     Raise, when awaited: ConnectionClosed (refused, unreachable, closed early), HandshakeFailed,
     TransportCodeReceived, RequestTimeout; LocalProtocolError and ValueError for wrong arguments.
@@ -73,7 +81,16 @@ def connect(
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     async def opening() -> Client:
-        connection = ClientConnection(trusted, transport=transport, dc=dc, clock=clock, rng=rng)
+        connection = ClientConnection(
+            trusted,
+            transport=transport,
+            obfuscated=obfuscated,
+            mtproxy_secret=mtproxy_secret,
+            dc=dc,
+            temp_key_lifetime=temp_key_lifetime,
+            clock=clock,
+            rng=rng,
+        )
         try:
             async with asyncio.timeout(timeout):
                 return await _open(connection)

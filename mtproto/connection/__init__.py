@@ -14,8 +14,9 @@ again.  What a server owes a peer that broke the rules (a transport error) is st
 from __future__ import annotations
 
 from mtproto.connection.client import ClientConnection
+from mtproto.connection.deadlines import Deadlines
 from mtproto.connection.server import ServerConnection
 from mtproto.connection.state import ServerState
 from mtproto.message import MAX_BODY
 
-__all__ = ["MAX_BODY", "ClientConnection", "ServerConnection", "ServerState"]
+__all__ = ["MAX_BODY", "ClientConnection", "Deadlines", "ServerConnection", "ServerState"]

@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Generic, TypeAlias, TypeVar
 
-from mtproto.errors import RemoteProtocolError
+from mtproto.errors import LocalProtocolError, RemoteProtocolError
+from mtproto.handshake import Outcome, Work
 from mtproto.transport import Event as FramingEvent
-from mtproto.transport import Framing, ServerFraming
+from mtproto.transport import Frame, Wire, unpadded
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "Progress"]
 
 EventT = TypeVar("EventT")
+
+Progress: TypeAlias = Generator[EventT | Work, Outcome | None, None]
+"""What becomes of a frame: events, and work whose outcome is to be sent back."""
 
 
 class Connection(ABC, Generic[EventT]):
     """What both sides share: the closed state, the contract about damage, and the bytes to send."""
 
-    def __init__(
-        self, framing: Framing | ServerFraming, clock: Callable[[], float], rng: Callable[[int], bytes]
-    ) -> None:
+    def __init__(self, framing: Wire, clock: Callable[[], float], rng: Callable[[int], bytes]) -> None:
         self._framing = framing
         self._clock = clock
         self._rng = rng
         self._out = bytearray()
         self._failure: RemoteProtocolError | None = None
         self._closed = False
+        self._frames: deque[FramingEvent] = deque()
+        self._running: Progress[EventT] | None = None
+        self._work: Work | None = None
+        self.defer_work = False
+        """Whether heavy arithmetic of the key exchange is left to the caller, as `work`, or done at once."""
+
+    @property
+    def transport(self) -> str:
+        """What the framing in use is called, as in "padded" and "obfuscated abridged"."""
+        return self._framing.name
 
     @property
     def failure(self) -> RemoteProtocolError | None:
@@ -44,12 +57,53 @@ class Connection(ABC, Generic[EventT]):
             raise self._failure.with_traceback(None)
         if self._closed:
             return []
+        try:
+            self._frames.extend(self._framing.receive_data(data))
+        except RemoteProtocolError:
+            if self._framing.failure is None:  # it comes behind the frames that wait
+                raise
+        return self._go_on(None)
+
+    @property
+    def work(self) -> Work | None:
+        """What has to be computed before the connection goes on; None unless `defer_work` is set.
+
+        Meanwhile more may be received; it waits.
+        """
+        return self._work
+
+    def finish_work(self, outcome: Outcome) -> list[EventT]:
+        """Go on with what came of `work`: the events of it, and of all that has waited, as from `receive_data`.
+
+        Raise LocalProtocolError where there is no work.
+        """
+        if self._work is None:
+            raise LocalProtocolError("there is no work to finish")
+        self._work = None
+        if self._failure is not None:
+            raise self._failure.with_traceback(None)
+        return [] if self._closed else self._go_on(outcome)
+
+    def _go_on(self, outcome: Outcome | None) -> list[EventT]:
+        """Take the frames that wait, one by one, until there are no more, or there is work to be deferred."""
         events: list[EventT] = []
         try:
-            for frame in self._framing.receive_data(data):
-                for event in self._frame(frame):
-                    events.append(event)  # noqa: PERF402 - one by one: what came before an error is kept
-            if self._framing.failure is not None:
+            while self._work is None and (self._running is not None or self._frames):
+                if self._running is None:
+                    self._running = self._frame(self._frames.popleft())
+                try:
+                    item = self._running.send(outcome)
+                except StopIteration:
+                    self._running = outcome = None
+                    continue
+                outcome = None
+                if not isinstance(item, Work):
+                    events.append(item)
+                elif self.defer_work:
+                    self._work = item
+                else:
+                    outcome = item.run()
+            if self._work is None and self._framing.failure is not None:
                 raise self._framing.failure
         except RemoteProtocolError as error:
             self._fail(error)
@@ -104,8 +158,12 @@ class Connection(ABC, Generic[EventT]):
     def _write_code(self, code: int) -> None:
         """Only servers answer damage."""
 
+    def _message_in(self, frame: Frame) -> bytes:
+        """The payload of a frame without the padding that some framings leave at its end."""
+        return unpadded(frame.payload) if self._framing.pads else frame.payload
+
     @abstractmethod
-    def _frame(self, event: FramingEvent) -> Iterator[EventT]: ...
+    def _frame(self, event: FramingEvent) -> Progress[EventT]: ...
 
     @abstractmethod
     def _flush(self) -> None: ...

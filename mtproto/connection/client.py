@@ -1,25 +1,26 @@
-"""The client's end of a connection: the key exchange, then one session."""
+"""The client's end of a connection: the key exchange, then one session; see `client_keys` for the keys."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from mtproto import service
-from mtproto.connection.base import Connection
+from mtproto.connection.base import Connection, Progress
+from mtproto.connection.client_keys import ClientKeys
+from mtproto.connection.quick_acks import AwaitedQuickAcks, read_quick_ack
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.crypto.rsa import PublicKey
 from mtproto.envelope import PlainMessage, decode_plain, encode_plain
 from mtproto.errors import HandshakeFailed, LocalProtocolError
-from mtproto.events import ClientEvent, KeyAgreed, QuickAckReceived, TransportErrorReceived
-from mtproto.handshake import ClientHandshake
+from mtproto.events import ClientEvent, QuickAckReceived, TransportErrorReceived
 from mtproto.message import MAX_BODY, constructor_id
 from mtproto.message_id import MessageIdGenerator
 from mtproto.session import ClientSession
 from mtproto.side import Side
 from mtproto.transport import Event as FramingEvent
-from mtproto.transport import Frame, QuickAck, TransportCode, framing
+from mtproto.transport import Frame, ProxySecret, QuickAck, TransportCode, client_framing
 
 __all__ = ["ClientConnection"]
 
@@ -32,49 +33,59 @@ class ClientConnection(Connection[ClientEvent]):
     `keys` are the RSA keys to trust, in order of preference; `dc` is the data centre's number as the key
     exchange names it (plus 10000 for test ones, negative for media).  With an `auth_key`, give its
     `server_salt` and `time_offset` (seconds that the server's clock is ahead) as far as they are known.
+
+    With a `temp_key_lifetime`, in seconds, requests are sent under temporary keys (perfect forward secrecy):
+    each is bound to the permanent key, `KeyAgreed` says so, and is renewed in time.  After each the server has
+    to be told again who is there (initConnection).
+
+    `transport`, `obfuscated` and `mtproxy_secret` say how the bytes look: see `transport.client_framing`.
     """
 
     def __init__(
         self,
         keys: Sequence[PublicKey] = (),
         *,
-        transport: str = "intermediate",
+        transport: str | None = None,
+        obfuscated: bool = False,
+        mtproxy_secret: ProxySecret | str | bytes | None = None,
         dc: int = 2,
         auth_key: AuthKey | None = None,
         server_salt: int = 0,
         time_offset: float | None = None,
+        temp_key_lifetime: int | None = None,
         clock: Callable[[], float] = time.time,
         rng: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        wire = framing(transport, Side.CLIENT)
+        wire = client_framing(transport, obfuscated=obfuscated, mtproxy_secret=mtproxy_secret, dc=dc, rng=rng)
         super().__init__(wire, clock, rng)
         self._out += wire.prefix
-        self._session: ClientSession | None = None
-        self._handshake: ClientHandshake | None = None
+        self._quick_acks = AwaitedQuickAcks()
+        self._asks_quick_ack = False
         self._plain_ids = MessageIdGenerator(Side.CLIENT, clock)
-        if auth_key is None:
-            self._handshake = ClientHandshake(keys, dc=dc, clock=clock, rng=rng)
-            self._send_plain(self._handshake.start())
-        else:
-            self._begin_session(auth_key, server_salt, time_offset)
+        self._keys = ClientKeys(keys, dc=dc, lifetime=temp_key_lifetime, clock=clock, rng=rng)
+        self._send_plain(self._keys.start(auth_key, server_salt, time_offset))
 
     @property
     def session(self) -> ClientSession:
         """The session; LocalProtocolError before the key is agreed."""
-        if self._session is None:
+        if self._keys.current is None:
             raise LocalProtocolError("there is no session before the key exchange is complete")
-        return self._session
+        return self._keys.current.session
 
     @property
     def is_ready(self) -> bool:
         """Whether requests can be sent."""
-        return self._session is not None and not self._closed
+        return self._keys.current is not None and not self._closed
 
-    def send_request(self, body: bytes) -> int:
+    def send_request(self, body: bytes, *, quick_ack: bool = False) -> int:
         """Queue the request whose boxed bytes are `body`; return the number by which events refer to it.
 
-        Raise LocalProtocolError before the key is agreed, on a closed connection, and for a body that is
-        empty, not a multiple of 4 bytes, longer than `MAX_BODY`, or a container.
+        With `quick_ack` the server is asked to say when the message with it has arrived: QuickAckReceived.
+        What else is sent with it is in the same message.
+
+        Raise LocalProtocolError before the key is agreed, on a closed connection, for a body that is empty,
+        not a multiple of 4 bytes, longer than `MAX_BODY`, or a container, and for a quick ack where the
+        transport has none.
         """
         if self._closed:
             raise LocalProtocolError("the connection is closed")
@@ -86,54 +97,71 @@ class ClientConnection(Connection[ClientEvent]):
             raise LocalProtocolError(
                 f"0x{constructor_id(body):08x} is no request: containers are made here, as they are needed"
             )
-        return self.session.send(body)
+        if quick_ack and not self._framing.has_quick_acks:
+            raise LocalProtocolError(f"{self.transport}: this framing has no quick acks")
+        number = self.session.send(body)
+        self._asks_quick_ack = self._asks_quick_ack or quick_ack
+        return number
 
     def next_timer(self) -> float | None:
-        return self._session.next_timer() if self._session and not self._closed else None
+        return None if self._closed else self._keys.next_timer()
 
-    def _begin_session(self, auth_key: AuthKey, server_salt: int, time_offset: float | None) -> None:
-        self._session = ClientSession(
-            auth_key,
-            int.from_bytes(self._rng(8), "little", signed=True),
-            server_salt=server_salt,
-            time_offset=time_offset,
-            clock=self._clock,
-            rng=self._rng,
-        )
+    def handle_timer(self) -> None:
+        """Queue what is due by now: acknowledgements, and the renewal of a temporary key.
 
-    def _send_plain(self, body: bytes) -> None:
-        message = PlainMessage(self._plain_ids.next(), body)
-        self._out += self._framing.encode(encode_plain(message))
+        Raise HandshakeFailed, and be closed, where a key exchange has taken too long (H14), or a temporary key
+        has expired (H15).
+        """
+        if not self._closed:
+            try:
+                self._send_plain(self._keys.handle_timer())
+            except HandshakeFailed as error:
+                self._fail(error)
+                raise
+        super().handle_timer()
 
-    def _frame(self, event: FramingEvent) -> Iterator[ClientEvent]:
+    def _send_plain(self, body: bytes | None) -> None:
+        if body is not None:
+            message = PlainMessage(self._plain_ids.next(), body)
+            self._out += self._framing.encode(encode_plain(message))
+
+    def _frame(self, event: FramingEvent) -> Progress[ClientEvent]:
         match event:
             case TransportCode(code):
                 self._end()
                 yield TransportErrorReceived(code)
             case QuickAck(token):
-                yield QuickAckReceived(token)
-            case Frame(payload):
-                if self._session is not None:
-                    yield from self._session.receive(payload)
-                else:
+                requests = self._quick_acks.take(token)
+                if requests is not None:  # one that nobody waits for is forged, or came before (X9)
+                    yield QuickAckReceived(token, requests)
+            case Frame():
+                payload = self._message_in(event)
+                session = self._keys.session_of(payload)
+                if session is None:
                     yield from self._exchange(payload)
+                else:
+                    for told in session.receive(payload):
+                        yield from self._keys.sorted_out(told)
 
-    def _exchange(self, payload: bytes) -> Iterator[ClientEvent]:
+    def _exchange(self, payload: bytes) -> Progress[ClientEvent]:
         message = decode_plain(payload)
-        if self._handshake is None or message.msg_id & 1 == 0:
+        if message.msg_id & 1 == 0:
             raise HandshakeFailed(
                 "a plain message with an even msg_id", check="C9", got=message.msg_id, expected="odd"
             )
-        query = self._handshake.receive(message.body)
-        if query is not None:
-            self._send_plain(query)
-        result = self._handshake.result
-        if result is not None:
-            self._handshake = None
-            self._begin_session(result.auth_key, result.server_salt, result.time_offset)
-            yield KeyAgreed(result.auth_key, result.server_salt, result.time_offset)
+        query, agreed = yield from self._keys.exchange(message.body)
+        self._send_plain(query)
+        if agreed is not None:
+            yield agreed
 
     def _flush(self) -> None:
-        if self._session is not None and not self._closed:
-            for payload in self._session.flush():
-                self._out += self._framing.encode(payload)
+        if self._closed:
+            return
+        for keyed in self._keys.sending():
+            asks = self._asks_quick_ack and keyed is self._keys.current
+            for payload in keyed.session.flush():
+                if asks:
+                    token, msg_id = read_quick_ack(keyed.auth_key, payload)
+                    self._quick_acks.add(token, keyed.session.requests_in(msg_id))
+                self._out += self._framing.encode(payload, quick_ack=asks)
+        self._asks_quick_ack = self._asks_quick_ack and self._keys.current is None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mtproto.connection.base import Connection
+from mtproto.connection.base import Connection, Progress
+from mtproto.connection.deadlines import Deadlines, Watch
+from mtproto.connection.quick_acks import read_quick_ack
 from mtproto.connection.state import ServerState
 from mtproto.crypto.rsa import PrivateKey
 from mtproto.envelope import (
@@ -23,7 +25,7 @@ from mtproto.message_id import MessageIdGenerator
 from mtproto.session import ServerSession
 from mtproto.side import Side
 from mtproto.transport import Event as FramingEvent
-from mtproto.transport import Frame, ServerFraming
+from mtproto.transport import Frame, ProxySecret, ServerFraming
 
 __all__ = ["ServerConnection"]
 
@@ -31,18 +33,31 @@ __all__ = ["ServerConnection"]
 class ServerConnection(Connection[ServerEvent]):
     """A server's end of one connection; which framing the client speaks is told by its first bytes.
 
-    `keys` are the server's RSA keys.  `sessions` holds the sessions that use this connection.
+    `keys` are the server's RSA keys.  With an `mtproxy_secret` only obfuscated connections that know it are
+    taken, with a `dc` only key exchanges for that data centre.  `sessions` holds the sessions that use this
+    connection.
     """
 
-    def __init__(self, keys: Sequence[PrivateKey], state: ServerState) -> None:
-        self._detection = ServerFraming()
+    def __init__(
+        self,
+        keys: Sequence[PrivateKey],
+        state: ServerState,
+        *,
+        mtproxy_secret: ProxySecret | str | bytes | None = None,
+        dc: int | None = None,
+        deadlines: Deadlines = Deadlines(),  # noqa: B008 - it is immutable
+    ) -> None:
+        secret = None if mtproxy_secret is None else ProxySecret.read(mtproxy_secret)
+        self._detection = ServerFraming(secret=secret, seen=state.seen_inits, rng=state.rng)
         super().__init__(self._detection, state.clock, state.rng)
         self.state = state
+        self._watch = Watch(deadlines, state.clock())
+        self._frame_count = 0
         self.sessions: dict[SessionId, ServerSession] = {}
         self._ciphers: dict[bytes, Cipher] = {}
         self._plain_ids = MessageIdGenerator(Side.SERVER, state.clock)
         self._handshake = ServerHandshake(
-            keys, clock=state.clock, rng=state.rng, is_taken=lambda key_id: key_id in state.keys
+            keys, clock=state.clock, rng=state.rng, is_taken=lambda key_id: key_id in state.keys, dc=dc
         )
 
     def answer(self, session: SessionId, msg_id: int, result: bytes) -> None:
@@ -51,29 +66,53 @@ class ServerConnection(Connection[ServerEvent]):
             raise LocalProtocolError(f"there is no session {session}")
         self.state.sessions[session].answer(msg_id, result)
 
+    def receive_data(self, data: bytes) -> list[ServerEvent]:
+        before = self._frame_count
+        try:
+            return super().receive_data(data)
+        finally:
+            self._watch.note(
+                self._clock(),
+                has_framing=self._detection.framing is not None,
+                frames=self._frame_count - before,
+                buffered=self._detection.buffered,
+            )
+
     def next_timer(self) -> float | None:
         timers = [t for s in self.sessions.values() if (t := s.next_timer()) is not None]
+        deadline = self._watch.deadline()
+        if deadline is not None:
+            timers.append(deadline)
         return min(timers) if timers and not self._closed else None
 
-    def _frame(self, event: FramingEvent) -> Iterator[ServerEvent]:
+    def handle_timer(self) -> None:
+        """Queue what is due by now; close the connection, and set `failure`, where a deadline was not kept."""
+        error = None if self._closed else self._watch.overdue(self._clock())
+        if error is not None:
+            self._fail(error)
+        super().handle_timer()
+
+    def _frame(self, event: FramingEvent) -> Progress[ServerEvent]:
         if not isinstance(event, Frame):
             return
-        if auth_key_id_of(event.payload) == PLAIN_AUTH_KEY_ID:
-            yield from self._exchange(event.payload)
+        self._frame_count += 1
+        payload = self._message_in(event)
+        if auth_key_id_of(payload) == PLAIN_AUTH_KEY_ID:
+            yield from self._exchange(payload)
         else:
-            yield from self._message(event.payload)
+            yield from self._message(payload, event.quick_ack)
 
-    def _exchange(self, payload: bytes) -> Iterator[ServerEvent]:
+    def _exchange(self, payload: bytes) -> Progress[ServerEvent]:
         before = self._handshake.result
-        answer = self._handshake.receive(decode_plain(payload).body)
+        answer = yield from self._handshake.receiving(decode_plain(payload).body)
         message = PlainMessage(self._plain_ids.next(answer=True), answer)
         self._out += self._framing.encode(encode_plain(message))
         result = self._handshake.result
         if result is not None and result is not before:
             self.state.add_key(result.auth_key, result.server_salt, result.expires_at)
-            yield KeyAgreed(result.auth_key, result.server_salt, 0.0)
+            yield KeyAgreed(result.auth_key, result.server_salt, 0.0, expires_at=result.expires_at)
 
-    def _message(self, payload: bytes) -> Iterator[ServerEvent]:
+    def _message(self, payload: bytes, quick_ack: bool) -> Iterator[ServerEvent]:
         auth_key = self.state.key(payload[:8])
         if auth_key is None:
             raise RemoteProtocolError(
@@ -81,6 +120,8 @@ class ServerConnection(Connection[ServerEvent]):
             )
         cipher = self._ciphers.setdefault(auth_key.key_id, Cipher(auth_key, Side.SERVER))
         envelope = cipher.open(payload)
+        if quick_ack:  # now: it says that the message has arrived, before anything becomes of it
+            self._out += self._framing.encode_quick_ack(read_quick_ack(auth_key, payload)[0])
         session = self.state.session(auth_key, envelope.session_id)
         self.state.carry(session, self)
         yield from session.receive(envelope)

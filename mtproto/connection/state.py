@@ -1,4 +1,4 @@
-"""What a server knows beyond one connection: auth keys, their salts, and sessions."""
+"""What a server knows beyond one connection: auth keys, their salts, sessions, and inits it has seen."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from mtproto import api
 from mtproto.crypto.auth_key import AuthKey
+from mtproto.errors import LocalProtocolError
 from mtproto.events import SessionId
 from mtproto.salts import SaltTimetable
 from mtproto.session import ServerSession
+from mtproto.temp_keys import Binding, Bindings
+from mtproto.transport import SeenInits
 
 __all__ = ["Carrier", "ServerState"]
 
@@ -22,7 +26,7 @@ class Carrier(Protocol):
 
 
 class ServerState:
-    """What a server knows beyond one connection: auth keys with their salts, and sessions.
+    """What a server knows beyond one connection: auth keys with their salts, sessions, and seen inits.
 
     Keys outlive connections, and a session goes on in whichever connection its client uses next.
     """
@@ -34,14 +38,17 @@ class ServerState:
         rng: Callable[[int], bytes] = os.urandom,
         max_sessions: int = 100_000,
         max_keys: int = 100_000,
+        max_inits: int = 100_000,
     ) -> None:
         self.clock = clock
         self.rng = rng
         self.keys: dict[bytes, AuthKey] = {}
         self.salts: dict[bytes, SaltTimetable] = {}
         self.expiry: dict[bytes, float] = {}
+        self.bindings = Bindings(clock)
         self.sessions: dict[SessionId, ServerSession] = {}
         self.carriers: dict[SessionId, Carrier] = {}
+        self.seen_inits = SeenInits(clock, max_inits=max_inits)
         self._max_sessions = max_sessions
         self._max_keys = max_keys
 
@@ -69,8 +76,38 @@ class ServerState:
         self.keys.pop(key_id, None)
         self.salts.pop(key_id, None)
         self.expiry.pop(key_id, None)
+        temporary = self.bindings.temporary_of(key_id)
+        self.bindings.forget(key_id)
+        if temporary is not None:  # it acted for this one
+            self.forget_key(temporary)
         for session_id in [s for s in self.sessions if s.auth_key_id == key_id]:
             self.forget_session(session_id)
+
+    def needs_binding(self, key_id: bytes) -> bool:
+        """Whether this is a temporary key that acts for no permanent one: API requests need it to."""
+        return key_id in self.expiry and self.bindings[key_id] is None
+
+    def bind_temp_key(self, session: SessionId, msg_id: int, request: api.auth.BindTempAuthKey) -> Binding:
+        """Do what auth.bindTempAuthKey asks, which came as `msg_id` in `session`; its answer is boolTrue then.
+
+        Raise RpcError, which is the answer, for what is not right (see `Bindings.bind`), and LocalProtocolError
+        where there is no such session.
+        """
+        temporary = self.key(session.auth_key_id)
+        if temporary is None:
+            raise LocalProtocolError(f"there is no session {session}")
+        named = request.perm_auth_key_id.to_bytes(8, "little", signed=True)
+        permanent = None if named in self.expiry else self.key(named)
+        binding = self.bindings.bind(
+            request,
+            temporary=temporary,
+            expires_at=self.expiry.get(temporary.key_id),
+            session_id=session.session_id,
+            msg_id=msg_id,
+            permanent=permanent,
+        )
+        self.expiry[temporary.key_id] = binding.expires_at
+        return binding
 
     def forget_session(self, session_id: SessionId) -> None:
         """Forget a session; a client that goes on in it is told that it is a new one."""

@@ -2,6 +2,10 @@
 
 Numbers go in and come out as `int`; only `mpz` gives GMP's own kind, for loops that would otherwise convert
 at every step (it behaves as an int in all that such a loop does).
+
+The exponentiations, which take milliseconds, let other threads run meanwhile; gmpy2 does that only where its
+context says so.  `is_probable_prime` can't, and holds the interpreter for as long as it takes: what has to
+be tested for a peer is the business of `big_primes`.
 """
 
 from __future__ import annotations
@@ -10,7 +14,16 @@ from typing import cast
 
 import gmpy2  # type: ignore[import-untyped]
 
-__all__ = ["PRIME_TEST_ROUNDS", "gcd", "invert", "is_probable_prime", "mpz", "powmod", "powmod_secret"]
+__all__ = [
+    "PRIME_TEST_ROUNDS",
+    "gcd",
+    "invert",
+    "is_probable_prime",
+    "jacobi",
+    "mpz",
+    "powmod",
+    "powmod_secret",
+]
 
 PRIME_TEST_ROUNDS = 32
 """GMP does a Baillie-PSW test for 24 of them, to which no counterexample is known, then 8 of Miller-Rabin."""
@@ -31,14 +44,21 @@ def invert(value: int, modulus: int) -> int:
     return int(gmpy2.invert(value, modulus))
 
 
+def jacobi(value: int, modulus: int) -> int:
+    """The Jacobi symbol, -1, 0 or 1, of `value` over an odd `modulus` > 0."""
+    return int(gmpy2.jacobi(value, modulus))
+
+
 def powmod(base: int, exponent: int, modulus: int) -> int:
     """base ** exponent % modulus for public numbers: how long it takes depends on all three."""
-    return int(gmpy2.powmod(base, exponent, modulus))
+    with gmpy2.context(allow_release_gil=True):
+        return int(gmpy2.powmod(base, exponent, modulus))
 
 
 def powmod_secret(base: int, exponent: int, modulus: int) -> int:
     """The same for a secret exponent > 0 and an odd modulus: its time does not tell the exponent."""
-    return int(gmpy2.powmod_sec(base, exponent, modulus))
+    with gmpy2.context(allow_release_gil=True):
+        return int(gmpy2.powmod_sec(base, exponent, modulus))
 
 
 def is_probable_prime(n: int) -> bool:

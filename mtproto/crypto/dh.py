@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from mtproto.crypto.bignum import is_probable_prime, powmod_secret
+from mtproto.crypto.big_primes import is_safe_prime
+from mtproto.crypto.bignum import powmod_secret
 from mtproto.errors import HandshakeFailed
 
 __all__ = [
@@ -81,7 +82,7 @@ def check_group(g: int, dh_prime: bytes) -> int:
 
 @lru_cache(maxsize=16)
 def _is_safe_prime(p: int) -> bool:
-    return p % 4 == 3 and is_probable_prime(p) and is_probable_prime(p >> 1)
+    return is_safe_prime(p)
 
 
 def _check_generator(g: int, prime: int) -> None:

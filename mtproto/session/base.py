@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import tl
 from mtproto import service
@@ -25,7 +26,10 @@ from mtproto.message import Message, is_content_related, pack_container
 from mtproto.message_id import MessageIdGenerator, ReceivedWindow, SequenceNumbers
 from mtproto.side import Side
 
-__all__ = ["Outgoing", "Session", "decode_service"]
+__all__ = ["Body", "Outgoing", "Session", "decode_service"]
+
+Body: TypeAlias = bytes | Callable[[int], bytes]
+"""The boxed bytes of a message, or what makes them of its msg_id: auth.bindTempAuthKey repeats its own."""
 
 _MAX_PACKED_MESSAGES = 100
 _MAX_PACKED_BYTES = 256 * 1024
@@ -41,11 +45,16 @@ class Outgoing:
     server.  `answer` marks a server's reply.  A `ping` is sent again if the server does not take it.
     """
 
-    body: bytes
+    body: Body
     request: int | None = None
     answer: bool = False
     ping: bool = False
     resends: int = 0
+
+    @property
+    def size(self) -> int:
+        """About how many bytes the body takes."""
+        return len(self.body) if isinstance(self.body, bytes) else 0
 
 
 def decode_service(body: bytes) -> tl.TLObject:
@@ -111,14 +120,15 @@ class Session(ABC):
         """What fits into one container."""
         size = 0
         for count in range(_MAX_PACKED_MESSAGES):
-            if not self._queue or (count and size + len(self._queue[0].body) > _MAX_PACKED_BYTES):
+            if not self._queue or (count and size + self._queue[0].size > _MAX_PACKED_BYTES):
                 return
-            size += len(self._queue[0].body)
+            size += self._queue[0].size
             yield self._queue.popleft()
 
     def _numbered(self, outgoing: Outgoing) -> Message:
         msg_id = self.ids.next(answer=outgoing.answer)
-        message = Message(msg_id, self.sequence.next(is_content_related(outgoing.body)), outgoing.body)
+        body = outgoing.body if isinstance(outgoing.body, bytes) else outgoing.body(msg_id)
+        message = Message(msg_id, self.sequence.next(is_content_related(body)), body)
         self._remember(message.msg_id)
         self.was_numbered(outgoing, message)
         return message

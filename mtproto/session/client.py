@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 
 import tl
 from mtproto import service
@@ -33,7 +34,7 @@ from mtproto.message import (
     unpack_rpc_result,
 )
 from mtproto.message_id import ReceivedWindow, SequenceNumbers, Verdict, unix_time
-from mtproto.session.base import Outgoing, Session, decode_service
+from mtproto.session.base import Body, Outgoing, Session, decode_service
 from mtproto.side import Side
 
 __all__ = ["ANSWER_LIMITS", "MAX_DROPPED", "MAX_RESENDS", "BadMessage", "ClientSession"]
@@ -83,7 +84,7 @@ class BadMessage(MTProtoError):
 
 @dataclass(slots=True)
 class _Request:
-    body: bytes
+    body: Body
     msg_id: int | None = None
     resends: int = 0
 
@@ -93,7 +94,8 @@ class ClientSession(Session):
 
     `time_offset` is by how many seconds the server's clock is ahead, None where that is not known yet: the
     age of messages is checked only when it is.  `limits` are for what comes in one payload: all of its
-    gzip_packed, however many there are, share one budget.
+    gzip_packed, however many there are, share one budget.  `numbers` gives requests their numbers, for
+    sessions that follow each other in one connection.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class ClientSession(Session):
         clock: Callable[[], float],
         rng: Callable[[int], bytes],
         limits: tl.Limits = ANSWER_LIMITS,
+        numbers: Iterator[int] | None = None,
     ) -> None:
         super().__init__(auth_key, Side.CLIENT, session_id, clock=clock, rng=rng)
         self.server_salt = server_salt
@@ -116,7 +119,7 @@ class ClientSession(Session):
         self._requests: dict[int, _Request] = {}
         self._pending: dict[int, int] = {}
         self._pings: dict[int, Outgoing] = {}
-        self._next_request = 1
+        self._numbers = count(1) if numbers is None else numbers
         self._dropped = 0
         self._left_sessions: deque[int] = deque(maxlen=10)
 
@@ -131,12 +134,16 @@ class ClientSession(Session):
 
     # Sending
 
-    def send(self, body: bytes) -> int:
+    def send(self, body: Body) -> int:
         """Queue the request `body`; return the number by which events refer to it."""
-        number, self._next_request = self._next_request, self._next_request + 1
+        number = next(self._numbers)
         self._requests[number] = _Request(body)
         self.queue(Outgoing(body, request=number))
         return number
+
+    def requests_in(self, msg_id: int) -> tuple[int, ...]:
+        """The numbers of the open requests that were sent as `msg_id`: a container's, or the one."""
+        return tuple(self._pending[i] for i in self.sent_in(msg_id) if i in self._pending)
 
     def forget(self, number: int) -> None:
         """Nobody waits for this answer any more: it will be dropped when it comes.

@@ -11,16 +11,35 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import tl
-from mtproto import api
-from mtproto.errors import RpcError
+from mtproto import api, service
+from mtproto.errors import LocalProtocolError, RpcError
+from mtproto.message import constructor_id
 
-__all__ = ["WRAPPERS", "Handler", "Handlers", "default_handlers", "unwrap"]
+__all__ = [
+    "HANDLER_FAILED",
+    "UNBOUND",
+    "WRAPPERS",
+    "Handler",
+    "Handlers",
+    "checked",
+    "default_handlers",
+    "said",
+    "tl_name",
+    "unreadable",
+    "unwrap",
+]
 
 Handler = Callable[[Any], Any | Awaitable[Any]]
 Handlers = Mapping[Any, Handler]
 
 WRAPPERS = (api.InvokeWithLayer, api.InitConnection, api.InvokeWithoutUpdates, api.InvokeAfterMsg)
 """The functions that only say how another one is to be invoked."""
+
+UNBOUND = (api.help.GetConfig, api.auth.BindTempAuthKey)
+"""The functions that a temporary key may be used for before it is bound (core.telegram.org/api/pfs)."""
+
+HANDLER_FAILED = "HANDLER_FAILED"
+"""What the client is told where a handler has made a mistake."""
 
 _PHONE = re.compile(r"\+?[0-9]{7,15}")
 
@@ -100,3 +119,41 @@ def _config(now: int, host: str, port: int) -> api.Config:
         message_length_max=4_096,
         webfile_dc_id=2,
     )
+
+
+def checked(handlers: Handlers) -> dict[Any, Handler]:
+    """The handlers; raise LocalProtocolError for what is no function's class, or can't be called."""
+    if not isinstance(handlers, Mapping):
+        raise LocalProtocolError(
+            f"got {handlers!r:.60} for handlers, expected a mapping from class to function"
+        )
+    for cls, handler in handlers.items():
+        if not (isinstance(cls, type) and issubclass(cls, tl.TLFunction)):
+            raise LocalProtocolError(f"got {cls!r:.60} among handlers, expected the class of a function")
+        if cls in WRAPPERS:
+            raise LocalProtocolError(f"{cls.TL_NAME} has no handler: requests are taken out of it first")
+        if not callable(handler):
+            raise LocalProtocolError(f"the handler of {cls.TL_NAME} is {handler!r:.60}, expected a function")
+    return dict(handlers)
+
+
+def said(body: bytes) -> str:
+    """What an answer says, in a word: its TL name, or the text of an error."""
+    if constructor_id(body) == service.RpcError.CONSTRUCTOR_ID:
+        error = service.decode(body, service.RpcError)
+        return f"{error.error_code} {error.error_message}"
+    return tl_name(body)
+
+
+def tl_name(body: bytes) -> str:
+    """The TL name of boxed bytes, or the id of what the API's schema does not know."""
+    number = int.from_bytes(body[:4], "little")
+    known = api.SCHEMA.find(number)
+    return known.TL_NAME if known else f"0x{number:08x}"
+
+
+def unreadable(error: tl.DecodeError) -> RpcError:
+    """The answer to a request that can't be read."""
+    if isinstance(error, tl.UnexpectedConstructor):
+        return RpcError(401, "AUTH_KEY_UNREGISTERED")
+    return RpcError(400, "INPUT_FETCH_ERROR")

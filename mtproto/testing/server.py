@@ -14,27 +14,39 @@ import inspect
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
 import tl
 from mtproto import api, service
 from mtproto.closing import close_writer
-from mtproto.connection import ServerConnection, ServerState
+from mtproto.connection import Deadlines, ServerConnection, ServerState
 from mtproto.crypto.rsa import PrivateKey, PublicKey
 from mtproto.errors import LocalProtocolError, RemoteProtocolError, RpcError
 from mtproto.events import RequestReceived, ServerEvent, SessionId
 from mtproto.message import MAX_BODY, constructor_id
-from mtproto.testing.handlers import WRAPPERS, Handler, Handlers, default_handlers, unwrap
+from mtproto.testing.handlers import (
+    HANDLER_FAILED,
+    UNBOUND,
+    Handler,
+    Handlers,
+    checked,
+    default_handlers,
+    said,
+    tl_name,
+    unreadable,
+    unwrap,
+)
+from mtproto.testing.peer import MAX_BACKLOG, Peer
+from mtproto.transport import ProxySecret
 
 __all__ = ["LoopbackServer", "RequestLog", "serve"]
 
 logger = logging.getLogger("mtproto.testing")
 
-_READ_SIZE = 64 * 1024
-_IDLE_TIMEOUT = 600.0
+MAX_CONNECTIONS = 1000
+"""How many connections a server takes at a time; one more is closed at once (X10)."""
 _CLOSING_TIME = 0.5
 _ENDING_TIME = 3.0
 
@@ -48,21 +60,6 @@ class RequestLog:
     answer: str
 
 
-class _Peer:
-    """One TCP connection."""
-
-    def __init__(self, connection: ServerConnection, writer: asyncio.StreamWriter) -> None:
-        self.connection = connection
-        self.writer = writer
-        host, port = writer.get_extra_info("peername", ("?", 0))[:2]
-        self.name = f"{host}:{port}"
-
-    def flush(self) -> None:
-        data = self.connection.data_to_send()
-        if data and not self.writer.is_closing():
-            self.writer.write(data)
-
-
 class LoopbackServer:
     """An MTProto server on a local socket; an async context manager, made by `serve`."""
 
@@ -74,7 +71,11 @@ class LoopbackServer:
         port: int = 0,
         key: PrivateKey | None = None,
         phone_code_hash: str | None = None,
+        mtproxy_secret: ProxySecret | str | bytes | None = None,
         on_request: Callable[[RequestLog], None] | None = None,
+        deadlines: Deadlines = Deadlines(),  # noqa: B008 - it is immutable
+        max_connections: int = MAX_CONNECTIONS,
+        max_backlog: int = MAX_BACKLOG,
         clock: Callable[[], float] = time.time,
         rng: Callable[[int], bytes] = os.urandom,
     ) -> None:
@@ -84,16 +85,20 @@ class LoopbackServer:
         """What handlers raised that was no RpcError; a test may want to see that this stays empty."""
         self.state = ServerState(clock=clock, rng=rng)
         self._key = key or PrivateKey.generate()
-        self._given = None if handlers is None else _checked(handlers)
+        self._given = None if handlers is None else checked(handlers)
         self._phone_code_hash = phone_code_hash
+        self._secret = None if mtproxy_secret is None else ProxySecret.read(mtproxy_secret)
         self._handlers: Handlers = {}
         self._on_request = on_request
+        self._deadlines = deadlines
+        self._max_connections = max_connections
+        self._max_backlog = max_backlog
         self._clock = clock
         self._rng = rng
         self._server: asyncio.Server | None = None
         self._is_closing = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._peers: set[_Peer] = set()
+        self._peers: set[Peer] = set()
 
     @property
     def public_key(self) -> PublicKey:
@@ -138,13 +143,27 @@ class LoopbackServer:
     # Connections
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = _Peer(ServerConnection([self._key], self.state), writer)
+        if len(self._peers) >= self._max_connections:
+            logger.info("one connection too many: there are %d", len(self._peers))
+            writer.close()
+            return
+        connection = ServerConnection(
+            [self._key], self.state, mtproxy_secret=self._secret, deadlines=self._deadlines
+        )
+        peer = Peer(
+            connection,
+            reader,
+            writer,
+            clock=self._clock,
+            max_backlog=self._max_backlog,
+            reading=self._deadlines.reading,
+        )
         self._peers.add(peer)
         task = asyncio.current_task()
         if task is not None:
             self._tasks.add(task)
         try:
-            await self._read(peer, reader)
+            await peer.run(self._handle)
         except RemoteProtocolError as error:
             logger.info("%s: %s", peer.name, error)
         except OSError as error:
@@ -160,44 +179,33 @@ class LoopbackServer:
             with contextlib.suppress(asyncio.CancelledError):
                 await close_writer(writer, _CLOSING_TIME)
 
-    async def _read(self, peer: _Peer, reader: asyncio.StreamReader) -> None:
-        connection = peer.connection
-        while not connection.closed:
-            peer.flush()
-            await peer.writer.drain()
-            timer = connection.next_timer()
-            delay = _IDLE_TIMEOUT if timer is None else max(0.0, timer - self._clock())
-            try:
-                async with asyncio.timeout(delay):
-                    data = await reader.read(_READ_SIZE)
-            except TimeoutError:
-                if timer is None:
-                    logger.info("%s: nothing came for %s s", peer.name, _IDLE_TIMEOUT)
-                    return
-                connection.handle_timer()
-                continue
-            if not data:
-                connection.receive_eof()
-                return
-            for event in connection.receive_data(data):
-                self._handle(peer, event)
-            if connection.failure is not None:
-                raise connection.failure
-
     # Requests
 
-    def _handle(self, peer: _Peer, event: ServerEvent) -> None:
+    def _handle(self, peer: Peer, event: ServerEvent) -> None:
         if isinstance(event, RequestReceived):
             try:
                 request = unwrap(self._decode(event.body))
             except tl.DecodeError as error:
-                self._answer(peer, event, _name(event.body), _unreadable(error))
+                self._answer(peer, event, tl_name(event.body), unreadable(error))
                 return
             handler = self._handlers.get(type(request))
+            if handler is None and isinstance(request, api.auth.BindTempAuthKey):
+                self._answer(peer, event, request.TL_NAME, self._bound(event, request))
+                return
+            if self.state.needs_binding(event.session.auth_key_id) and not isinstance(request, UNBOUND):
+                self._answer(peer, event, request.TL_NAME, RpcError(401, "AUTH_KEY_PERM_EMPTY"))
+                return
             if handler is None:
                 self._answer(peer, event, request.TL_NAME, RpcError(401, "AUTH_KEY_UNREGISTERED"))
                 return
             self._call(peer, event, request, handler)
+
+    def _bound(self, event: RequestReceived, request: api.auth.BindTempAuthKey) -> bytes | RpcError:
+        try:
+            self.state.bind_temp_key(event.session, event.msg_id, request)
+        except RpcError as error:
+            return error
+        return tl.encode_result(request, True)
 
     def _decode(self, body: bytes) -> tl.TLObject:
         """The request, by the schema of the API or by that of whichever handler's class has its id."""
@@ -207,7 +215,7 @@ class LoopbackServer:
         request: tl.TLObject = tl.decode(schema, body)
         return request
 
-    def _call(self, peer: _Peer, event: RequestReceived, request: tl.TLObject, handler: Handler) -> None:
+    def _call(self, peer: Peer, event: RequestReceived, request: tl.TLObject, handler: Handler) -> None:
         try:
             result = handler(request)
         except (Exception, asyncio.CancelledError) as error:
@@ -221,7 +229,7 @@ class LoopbackServer:
         else:
             self._answer(peer, event, request.TL_NAME, self._encoded(request, result))
 
-    async def _await(self, peer: _Peer, event: RequestReceived, request: tl.TLObject, result: object) -> None:
+    async def _await(self, peer: Peer, event: RequestReceived, request: tl.TLObject, result: object) -> None:
         try:
             answer = self._encoded(request, await result)  # type: ignore[misc]
         except (Exception, asyncio.CancelledError) as error:
@@ -241,13 +249,13 @@ class LoopbackServer:
         if isinstance(error, RpcError):
             return error
         self._mistake(f"the handler of {request.TL_NAME}", error)
-        return RpcError(400, _FAILED)  # not a 5xx: clients repeat these for ever
+        return RpcError(400, HANDLER_FAILED)  # not a 5xx: clients repeat these for ever
 
-    def _answer(self, peer: _Peer, event: RequestReceived, method: str, answer: bytes | RpcError) -> None:
+    def _answer(self, peer: Peer, event: RequestReceived, method: str, answer: bytes | RpcError) -> None:
         body = answer if isinstance(answer, bytes) else self._error_body(answer)
         if len(body) > MAX_BODY:
             self._mistake(method, ValueError(f"an answer of {len(body)} bytes, expected at most {MAX_BODY}"))
-            body = _HANDLER_FAILED
+            body = _FAILED_BODY
         try:
             peer.connection.answer(event.session, event.msg_id, body)
         except LocalProtocolError:
@@ -257,7 +265,7 @@ class LoopbackServer:
             return
         if self._on_request is not None:
             try:
-                self._on_request(RequestLog(peer.name, method, _said(body)))
+                self._on_request(RequestLog(peer.name, method, said(body)))
             except Exception as error:
                 self._mistake("on_request", error)
         self._flush_session(event.session)
@@ -267,7 +275,7 @@ class LoopbackServer:
             return bytes(service.RpcError(error_code=error.code, error_message=error.message))
         except tl.EncodeError as mistake:
             self._mistake("an RpcError", mistake)
-            return _HANDLER_FAILED
+            return _FAILED_BODY
 
     def _mistake(self, where: str, error: BaseException) -> None:
         self.errors.append(error)
@@ -281,43 +289,7 @@ class LoopbackServer:
                 peer.flush()
 
 
-_FAILED = "HANDLER_FAILED"
-_HANDLER_FAILED = bytes(service.RpcError(error_code=400, error_message=_FAILED))
-
-
-def _checked(handlers: Handlers) -> dict[Any, Handler]:
-    """The handlers; raise LocalProtocolError for what is no function's class, or can't be called."""
-    if not isinstance(handlers, Mapping):
-        raise LocalProtocolError(
-            f"got {handlers!r:.60} for handlers, expected a mapping from class to function"
-        )
-    for cls, handler in handlers.items():
-        if not (isinstance(cls, type) and issubclass(cls, tl.TLFunction)):
-            raise LocalProtocolError(f"got {cls!r:.60} among handlers, expected the class of a function")
-        if cls in WRAPPERS:
-            raise LocalProtocolError(f"{cls.TL_NAME} has no handler: requests are taken out of it first")
-        if not callable(handler):
-            raise LocalProtocolError(f"the handler of {cls.TL_NAME} is {handler!r:.60}, expected a function")
-    return dict(handlers)
-
-
-def _said(body: bytes) -> str:
-    if constructor_id(body) == service.RpcError.CONSTRUCTOR_ID:
-        error = service.decode(body, service.RpcError)
-        return f"{error.error_code} {error.error_message}"
-    return _name(body)
-
-
-def _name(body: bytes) -> str:
-    number = int.from_bytes(body[:4], "little")
-    known = api.SCHEMA.find(number)
-    return known.TL_NAME if known else f"0x{number:08x}"
-
-
-def _unreadable(error: tl.DecodeError) -> RpcError:
-    if isinstance(error, tl.UnexpectedConstructor):
-        return RpcError(401, "AUTH_KEY_UNREGISTERED")
-    return RpcError(400, "INPUT_FETCH_ERROR")
+_FAILED_BODY = bytes(service.RpcError(error_code=400, error_message=HANDLER_FAILED))
 
 
 def serve(
@@ -327,7 +299,11 @@ def serve(
     port: int = 0,
     key: PrivateKey | None = None,
     phone_code_hash: str | None = None,
+    mtproxy_secret: ProxySecret | str | bytes | None = None,
     on_request: Callable[[RequestLog], None] | None = None,
+    deadlines: Deadlines = Deadlines(),  # noqa: B008 - it is immutable
+    max_connections: int = MAX_CONNECTIONS,
+    max_backlog: int = MAX_BACKLOG,
     clock: Callable[[], float] = time.time,
     rng: Callable[[int], bytes] = os.urandom,
 ) -> LoopbackServer:
@@ -338,6 +314,11 @@ def serve(
     without a handler get rpc_error 401 AUTH_KEY_UNREGISTERED.  `port` 0 is any free one; `key` is made anew
     unless it is given; `phone_code_hash` is what the default answer says instead of a random one;
     `on_request` is called for each request that was answered.
+
+    Which transport a client speaks, and whether obfuscated, is told by its first bytes: all are taken.  With an
+    `mtproxy_secret` (hexadecimal) the server is one behind an MTProxy, and takes only clients that know it.
+    `deadlines` (see `Deadlines`), `max_connections` and `max_backlog`, the bytes that a client may leave unread,
+    are for clients that would cost too much.
     """
     return LoopbackServer(
         handlers,
@@ -345,7 +326,11 @@ def serve(
         port=port,
         key=key,
         phone_code_hash=phone_code_hash,
+        mtproxy_secret=mtproxy_secret,
         on_request=on_request,
+        deadlines=deadlines,
+        max_connections=max_connections,
+        max_backlog=max_backlog,
         clock=clock,
         rng=rng,
     )

@@ -1,29 +1,47 @@
 """Which framing a client speaks, told by the first bytes it sends, as a server has to.
 
-`detect` looks at those bytes and names the framing; `ServerFraming` is a framing that finds out first which
-one it is.  What the bytes cannot be is refused with a guess at what they are, for the operator's log: web
-browsers and port scanners call at the same ports.
+`detect` looks at those bytes; `ServerFraming` is a framing that finds out first which one it is.  So many
+bytes it takes, and never more than the client is sure to send before it waits for an answer:
 
-Specification: core.telegram.org/mtproto/mtproto-transports; the list of lookalikes is that of its section
-on transport obfuscation, which forbids them as first bytes.
+    1     ef                    abridged
+    4     eeeeeeee, dddddddd    intermediate, padded
+    4     GET , POST, …         refused: HTTP
+    8     ........ 00000000     full: it has no prefix, but its first frame is number 0
+    9     160301.. ..01....     refused: a TLS hello, told by its two lengths that agree
+    64    anything else         obfuscated, if the tag in it is that of a framing; otherwise refused
+
+A server with the secret of a proxy speaks to those only who know it.  What is refused is named as far as it
+can be, for the operator's log: web browsers and port scanners call at the same ports.
+
+Specification: core.telegram.org/mtproto/mtproto-transports; what an obfuscated connection can't start with is
+listed in its section on transport obfuscation.
 """
 
 from __future__ import annotations
 
+import os
+from typing import Final
+
+from mtproto.crypto.randomness import Rng
 from mtproto.errors import FramingError, LocalProtocolError
 from mtproto.side import Side
 from mtproto.transport.framing import MAX_PAYLOAD, Event, Framing, checked_limit
+from mtproto.transport.full import Full
+from mtproto.transport.obfuscation import INIT_SIZE, TAGS, Obfuscated, read_init
+from mtproto.transport.replay import SeenInits
+from mtproto.transport.secret import ProxySecret
 from mtproto.transport.table import FRAMINGS
 
 __all__ = ["LOOKALIKES", "ServerFraming", "detect"]
 
-_LONGEST_PREFIX = 4
+_PREFIX: Final = 4
+_FULL_HEAD: Final = 8
+_TLS_HEAD: Final = 9
 
 LOOKALIKES: tuple[tuple[bytes, str], ...] = (
-    (b"\xdd\xdd\xdd\xdd", "the padded intermediate framing"),
-    (b"\x16\x03", "a TLS hello"),
+    (b"\x16\x03\x01\x02", "a TLS hello"),
     *(
-        (verb.ljust(_LONGEST_PREFIX)[:_LONGEST_PREFIX], f"an HTTP request ({verb.decode()})")
+        (verb.ljust(_PREFIX)[:_PREFIX], f"an HTTP request ({verb.decode()})")
         for verb in (b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"DELETE", b"PATCH", b"CONNECT", b"TRACE")
     ),
     (b"PRI ", "an HTTP/2 connection"),
@@ -31,47 +49,93 @@ LOOKALIKES: tuple[tuple[bytes, str], ...] = (
 """First bytes that are none of the framings' here, and what they look like."""
 
 
-def detect(start: bytes | bytearray) -> type[Framing] | None:
-    """The framing whose prefix a connection starts with; None if it takes more bytes to tell (1, then 4).
+def detect(start: bytes | bytearray) -> type[Framing] | type[Obfuscated] | None:
+    """How a connection that starts like this goes on; None if it takes more bytes to tell.
 
-    Its prefix, `Framing.prefix`, is no frame and has to be taken off.  Raises FramingError (X11).
+    A prefix, `Framing.prefix`, is no frame and has to be taken off.  `Obfuscated` says that the first 64 bytes
+    are an init, if anything.  Raises FramingError (X11) for what is neither.
     """
     for framing in FRAMINGS.values():
-        if start.startswith(framing.prefix):
+        if framing.prefix and start.startswith(framing.prefix):
             return framing
-    if len(start) < _LONGEST_PREFIX:
+    if len(start) < _PREFIX:
         return None
     likely = next((what for first, what in LOOKALIKES if start.startswith(first)), None)
-    raise FramingError(
-        f"this looks like {likely or 'the full framing or an obfuscated one'}, which is not spoken here",
-        check="X11",
-        got=bytes(start[:_LONGEST_PREFIX]).hex(),
-        expected=_accepted(),
-    )
+    if likely is None and _is_tls_hello(start):
+        likely = "a TLS hello"
+    if likely is not None:
+        raise _refused(f"this looks like {likely}, which is not spoken here", "X11", start[:_PREFIX])
+    if len(start) < _FULL_HEAD:
+        return None
+    if start[4:8] == bytes(4):  # no init has it, so that the two can be told apart
+        return Full
+    if len(start) < _TLS_HEAD and start[0] == 0x16:
+        return None
+    return Obfuscated
 
 
-def _accepted() -> str:
-    return " or ".join(f"{framing.prefix.hex()} ({framing.name})" for framing in FRAMINGS.values())
+def _is_tls_hello(start: bytes | bytearray) -> bool:
+    """Whether this is a record with a ClientHello: type, version, length; type 1, that length less 4."""
+    if len(start) < _TLS_HEAD or start[:2] != b"\x16\x03" or start[5] != 1:
+        return False
+    return int.from_bytes(start[3:5], "big") == int.from_bytes(start[6:9], "big") + 4
+
+
+def _refused(message: str, check: str, got: bytes | bytearray) -> FramingError:
+    return FramingError(message, check=check, got=bytes(got).hex(), expected=_ACCEPTED)
+
+
+_ACCEPTED: Final = (
+    " or ".join(f"{framing.prefix.hex()} ({framing.name})" for framing in FRAMINGS.values() if framing.prefix)
+    + ", a full frame, or an obfuscated connection"
+)
 
 
 class ServerFraming:
     """The framing of a server's connection, whichever it turns out to be: same methods, same contract.
 
-    Until the client has sent the prefix there is no framing (`framing` is None), and nothing can be encoded.
+    Until the client has told there is no framing (`framing` is None), and nothing can be encoded.  With a
+    `secret` only obfuscated connections that know it are taken.  `seen` is what the connections of a server
+    share in order to refuse replayed inits; without it they are not refused.
     """
 
     side = Side.SERVER
 
-    def __init__(self, max_payload: int = MAX_PAYLOAD) -> None:
+    def __init__(
+        self,
+        max_payload: int = MAX_PAYLOAD,
+        *,
+        secret: ProxySecret | None = None,
+        seen: SeenInits | None = None,
+        rng: Rng = os.urandom,
+    ) -> None:
         self.max_payload = checked_limit(max_payload)
+        self._secret = secret
+        self._seen = seen
+        self._rng = rng
         self._start = bytearray()
-        self._framing: Framing | None = None
+        self._framing: Framing | Obfuscated | None = None
         self._failure: FramingError | None = None
 
     @property
-    def framing(self) -> Framing | None:
+    def framing(self) -> Framing | Obfuscated | None:
         """The framing that the client speaks, once that is known."""
         return self._framing
+
+    @property
+    def name(self) -> str:
+        """What the framing is called, as in "obfuscated padded"; "unknown" until it is known."""
+        return "unknown" if self._framing is None else self._framing.name
+
+    @property
+    def pads(self) -> bool:
+        """As `Framing.pads`; False until the framing is known."""
+        return self._framing is not None and self._framing.pads
+
+    @property
+    def has_quick_acks(self) -> bool:
+        """As `Framing.has_quick_acks`; False until the framing is known."""
+        return self._framing is not None and self._framing.has_quick_acks
 
     @property
     def failure(self) -> FramingError | None:
@@ -80,40 +144,66 @@ class ServerFraming:
 
     @property
     def buffered(self) -> int:
-        """As `Framing.buffered`; also counts the bytes of an unfinished prefix."""
+        """As `Framing.buffered`; also counts the bytes by which the framing is not yet told."""
         return len(self._start) if self._framing is None else self._framing.buffered
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> list[Event]:
-        """As `Framing.receive_data`; FramingError (X11) also when the first bytes are those of no framing."""
+        """As `Framing.receive_data`; FramingError (X7, X11) also when the first bytes are those of no framing."""
         if self._framing is not None:
             return self._framing.receive_data(data)
         if self._failure is not None:
             raise self._failure.with_traceback(None)
         self._start += data
         try:
-            found = detect(self._start)
+            self._framing = self._open()
         except FramingError as error:
             self._failure = error.with_traceback(None)
             self._start.clear()
             raise
-        if found is None:
+        if self._framing is None:
             return []
-        self._framing = found(self.side, self.max_payload)
-        rest = bytes(self._start[len(found.prefix) :])
+        rest = bytes(self._start)
         self._start.clear()
         return self._framing.receive_data(rest)
 
+    def _open(self) -> Framing | Obfuscated | None:
+        """The framing, its prefix or init taken off; None if it takes more bytes to tell."""
+        found = detect(self._start)
+        if found is None:
+            return None
+        if issubclass(found, Obfuscated):
+            return self._accept() if len(self._start) >= INIT_SIZE else None
+        if self._secret is not None:
+            raise _refused(
+                f"{found.name}: not obfuscated, which this server's secret demands",
+                "X7",
+                self._start[:_PREFIX],
+            )
+        del self._start[: len(found.prefix)]
+        return found(self.side, self.max_payload, rng=self._rng)
+
+    def _accept(self) -> Obfuscated:
+        """The other end of an obfuscated connection, whose init is there."""
+        init = read_init(bytes(self._start[:INIT_SIZE]), secret=self._secret)
+        inner = TAGS.get(init.tag)
+        if inner is None or (self._secret is not None and self._secret.padded_only and not inner.pads):
+            known = "" if self._secret is None else " under this server's secret"
+            raise _refused(
+                f"neither a framing nor an obfuscated connection{known}", "X7", self._start[:_PREFIX]
+            )
+        if self._seen is not None and not self._seen.add(init.wire):
+            raise FramingError("an obfuscated connection was opened with an init seen before", check="X7")
+        del self._start[:INIT_SIZE]
+        return Obfuscated(inner(self.side, self.max_payload, rng=self._rng), init)
+
     def eof(self) -> None:
-        """As `Framing.eof`; FramingError (X11) also when the stream ends inside the prefix."""
+        """As `Framing.eof`; FramingError (X11) also when the stream ends before it tells its framing."""
         if self._framing is not None:
             self._framing.eof()
             return
         if self._failure is None and self._start:
-            self._failure = FramingError(
-                "the stream ends before it tells which framing it is",
-                check="X11",
-                got=self._start.hex(),
-                expected=_accepted(),
+            self._failure = _refused(
+                "the stream ends before it tells which framing it is", "X11", self._start[:INIT_SIZE]
             )
             self._start.clear()
         if self._failure is not None:
@@ -131,7 +221,7 @@ class ServerFraming:
         """As `Framing.encode_code`."""
         return self._known().encode_code(code)
 
-    def _known(self) -> Framing:
+    def _known(self) -> Framing | Obfuscated:
         if self._framing is None:
             raise LocalProtocolError("nothing can be sent before the client's first bytes tell its framing")
         return self._framing

@@ -1,18 +1,24 @@
 """What the framings of the TCP transports share: the bytes of a stream come in, frames go out, and back.
 
 A framing puts a header before each payload so that the other end can cut the stream again.  `Framing` is
-the part that is the same in all of them: buffering, limits, refusals, quick acks and transport errors.  A
-concrete framing only reads and writes its header (and the form of a quick ack token).
+the part that is the same in all of them: buffering, the contract about damage, what may be sent and by whom.
+A concrete framing cuts the stream; most of them have a header and that many bytes (`headed`).
+
+`Wire` is what a connection sees of a framing, and of what behaves like one: a framing inside a layer that
+changes the bytes (`obfuscation`), or one that has to be found out first (`detection`).  A further layer or
+framing, such as FakeTLS, WebSocket or HTTP, is one more class with these methods.
 
 Specification: core.telegram.org/mtproto/mtproto-transports
 """
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Final, TypeAlias
+from typing import ClassVar, Final, Protocol, TypeAlias
 
+from mtproto.crypto.randomness import Rng
 from mtproto.errors import FramingError, LocalProtocolError
 from mtproto.side import Side
 
@@ -21,10 +27,11 @@ __all__ = [
     "Event",
     "Frame",
     "Framing",
-    "Header",
     "QuickAck",
     "TransportCode",
+    "Wire",
     "checked_limit",
+    "unsendable",
 ]
 
 MAX_PAYLOAD: Final = 4 * 1024 * 1024 + 1024
@@ -38,7 +45,8 @@ _CODE_SIZE: Final = 4
 class Frame:
     """One whole frame: its `payload`, a message that may be encrypted.
 
-    `quick_ack` says that the sender asks for a quick ack, which only a client can.
+    `quick_ack` says that the sender asks for a quick ack, which only a client can.  In the padded framing the
+    padding is still there: only the message says where it ends (`padded.unpadded`).
     """
 
     payload: bytes
@@ -68,9 +76,6 @@ class TransportCode:
 
 Event: TypeAlias = Frame | QuickAck | TransportCode
 
-Header: TypeAlias = tuple[int, int, bool]
-"""Where the payload starts in the data, its length in bytes, and whether the quick ack bit is set."""
-
 
 def checked_limit(max_payload: int) -> int:
     """`max_payload` itself; LocalProtocolError if no frame at all would fit."""
@@ -79,11 +84,39 @@ def checked_limit(max_payload: int) -> int:
     return max_payload
 
 
+def unsendable(name: str, length: int, limit: int) -> LocalProtocolError:
+    """What is wrong with a payload of this length."""
+    return LocalProtocolError(
+        f"{name}: a payload of {length} bytes can't be sent: it takes a multiple of 4 from 4 to {limit}"
+    )
+
+
+class Wire(Protocol):
+    """Bytes of a stream ↔ frames, as a connection uses them; what each method does is told in `Framing`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def pads(self) -> bool: ...
+    @property
+    def has_quick_acks(self) -> bool: ...
+    @property
+    def failure(self) -> FramingError | None: ...
+    @property
+    def buffered(self) -> int: ...
+    def receive_data(self, data: bytes) -> list[Event]: ...
+    def eof(self) -> None: ...
+    def encode(self, payload: bytes, *, quick_ack: bool = False) -> bytes: ...
+    def encode_quick_ack(self, token: bytes) -> bytes: ...
+    def encode_code(self, code: int) -> bytes: ...
+
+
 class Framing(ABC):
     """The frames of one connection, both ways, as `side` sees them; holds no socket and does no I/O.
 
     `max_payload` is the longest payload in bytes, both accepted and sent; it is cut down to what the header
     of the framing can express.  What is buffered never exceeds one such frame and the data of one call.
+    `rng` gives the bytes of padding, where there is any.
 
     **Damage.**  `receive_data` returns the frames that came whole before the damage; only when there are
     none does it raise at once.  From then on `failure` is set, and every call of `receive_data` and `eof`
@@ -94,13 +127,20 @@ class Framing(ABC):
     name: ClassVar[str]
     prefix: ClassVar[bytes]
     """What the client sends once, before its first frame; not the business of `encode` and `receive_data`."""
+    tag: ClassVar[bytes | None]
+    """The four bytes by which an obfuscated connection says what is in it; None: it can't be obfuscated."""
     longest: ClassVar[int]
     """The longest payload in bytes that the header can express."""
+    pads: ClassVar[bool] = False
+    """Whether the payload of a `Frame` may have up to 15 bytes of padding at its end."""
+    has_quick_acks: ClassVar[bool] = True
+    """Whether a client can ask for quick acks, and a server send them."""
 
-    def __init__(self, side: Side, max_payload: int = MAX_PAYLOAD) -> None:
+    def __init__(self, side: Side, max_payload: int = MAX_PAYLOAD, *, rng: Rng = os.urandom) -> None:
         self.side = side
         self.max_payload = min(checked_limit(max_payload), self.longest)
         self._is_client = side is Side.CLIENT
+        self._rng = rng
         self._buffer = bytearray()
         self._needed = 0
         self._failure: FramingError | None = None
@@ -108,20 +148,27 @@ class Framing(ABC):
     # -- what a concrete framing adds ----------------------------------------------------------------
 
     @abstractmethod
-    def _read_header(self, data: bytes, position: int) -> Header | None:
-        """The header that starts at `position` (there is at least one byte), None if it is not whole."""
+    def _read_frames(self, data: bytes, events: list[Event]) -> bytes:
+        """Append the events of `data` to `events`; return the unfinished frame at its end.
+
+        `_needed` is then how many bytes that frame has when it is whole, 0 where that is not known yet.
+        """
 
     @abstractmethod
-    def _write_header(self, length: int, quick_ack: bool) -> bytes:
-        """The header for a payload of `length` bytes, which is a multiple of 4 and within the limits."""
+    def encode(self, payload: bytes, *, quick_ack: bool = False) -> bytes:
+        """The frame of `payload`, 4 to `max_payload` bytes and a multiple of 4; in one piece, for one write.
 
-    def _read_token(self, wire: bytes) -> bytes:
-        """A quick ack token in the order of the hash, from the 4 bytes on the wire."""
-        return wire
+        `quick_ack` asks the server for a quick ack, which only a client can.  From a server, four bytes
+        are read as a transport error.  Raises LocalProtocolError.
+        """
 
-    def _write_token(self, token: bytes) -> bytes:
-        """The 4 bytes on the wire for a quick ack token in the order of the hash."""
-        return token
+    def _write_quick_ack(self, token: bytes) -> bytes:
+        """The bytes on the wire for a quick ack token in the order of the hash."""
+        raise self._no_quick_acks()
+
+    @abstractmethod
+    def _write_code(self, payload: bytes) -> bytes:
+        """The frame of a transport error, whose 4 bytes are `payload`."""
 
     # -- receiving -----------------------------------------------------------------------------------
 
@@ -164,36 +211,6 @@ class Framing(ABC):
                 self._buffer += rest
         return events
 
-    def _read_frames(self, data: bytes, events: list[Event]) -> bytes:
-        """Append the events of `data` to `events`; return the unfinished frame at its end."""
-        read_header, is_client, limit = self._read_header, self._is_client, self.max_payload
-        position, end = 0, len(data)
-        self._needed = 0
-        while position < end:
-            header = read_header(data, position)
-            if header is None:
-                break
-            start, length, quick_ack = header
-            if quick_ack and is_client:
-                # To the client the bit means: no frame at all, these four bytes are a token (X3, X4).
-                stop = position + _TOKEN_SIZE
-                if stop > end:
-                    break
-                events.append(QuickAck(self._read_token(data[position:stop])))
-            else:
-                if not 0 < length <= limit or length & 3:
-                    raise self._bad_length(length)
-                stop = start + length
-                if stop > end:
-                    self._needed = stop - position
-                    break
-                if length == _CODE_SIZE and is_client:
-                    events.append(self._read_code(data[start:stop]))
-                else:
-                    events.append(Frame(data[start:stop], quick_ack))
-            position = stop
-        return data[position:]
-
     def _read_code(self, payload: bytes) -> TransportCode:
         # No message is this short (20 bytes are the least), so four bytes are a transport error or nothing
         # that can be understood; and errors are negative on the wire.  Letting zero or a positive number
@@ -207,12 +224,6 @@ class Framing(ABC):
                 expected="a negative number",
             )
         return TransportCode(code)
-
-    def _bad_length(self, length: int) -> FramingError:
-        check, expected = "X2", "a multiple of 4 greater than 0"
-        if length > self.max_payload:
-            check, expected = "X1", f"at most {self.max_payload}"
-        return FramingError(f"{self.name}: bad frame length", check=check, got=length, expected=expected)
 
     def eof(self) -> None:
         """The stream has ended here; raise FramingError if that is in the middle of a frame."""
@@ -229,21 +240,16 @@ class Framing(ABC):
 
     # -- sending -------------------------------------------------------------------------------------
 
-    def encode(self, payload: bytes, *, quick_ack: bool = False) -> bytes:
-        """The frame of `payload`, 4 to `max_payload` bytes and a multiple of 4; in one piece, for one write.
-
-        `quick_ack` asks the server for a quick ack, which only a client can.  From a server, four bytes
-        are read as a transport error.  Raises LocalProtocolError.
-        """
-        length = len(payload)
+    def _check_sendable(self, length: int, quick_ack: bool) -> None:
         if not 0 < length <= self.max_payload or length & 3:
-            raise LocalProtocolError(
-                f"{self.name}: a payload of {length} bytes can't be sent:"
-                f" it takes a multiple of 4 from 4 to {self.max_payload}"
-            )
+            raise unsendable(self.name, length, self.max_payload)
+        if quick_ack and not self.has_quick_acks:
+            raise self._no_quick_acks()
         if quick_ack and not self._is_client:
             raise LocalProtocolError(f"{self.name}: only a client asks for a quick ack")
-        return self._write_header(length, quick_ack) + payload
+
+    def _no_quick_acks(self) -> LocalProtocolError:
+        return LocalProtocolError(f"{self.name}: this framing has no quick acks")
 
     def encode_quick_ack(self, token: bytes) -> bytes:
         """The quick ack of the server: `token` as in `QuickAck`.  Raises LocalProtocolError."""
@@ -254,7 +260,7 @@ class Framing(ABC):
                 f"{self.name}: a quick ack token is 4 bytes, in the last of which the top bit is set;"
                 f" got {len(token)} bytes, {bytes(token[:8]).hex()}"
             )
-        return self._write_token(token)
+        return self._write_quick_ack(token)
 
     def encode_code(self, code: int) -> bytes:
         """The transport error of the server: `code` from -2**31 to -1.  Raises LocalProtocolError."""
@@ -262,4 +268,4 @@ class Framing(ABC):
             raise LocalProtocolError(f"{self.name}: only a server sends transport errors")
         if not -(2**31) <= code < 0:
             raise LocalProtocolError(f"{self.name}: transport error {code} is not a negative 32-bit number")
-        return self._write_header(_CODE_SIZE, False) + code.to_bytes(_CODE_SIZE, "little", signed=True)
+        return self._write_code(code.to_bytes(_CODE_SIZE, "little", signed=True))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import ClassVar
 
-from mtproto.transport.framing import Framing, Header
+from mtproto.transport.headed import Headed, Header
 
 __all__ = ["Intermediate"]
 
@@ -22,11 +22,12 @@ _LENGTH = 0x7FFFFFFF
 _QUICK_ACK = 0x80000000
 
 
-class Intermediate(Framing):
+class Intermediate(Headed):
     """The framing that keeps payloads aligned to 4 bytes; X2 and X4 of the checklist."""
 
     name: ClassVar[str] = "intermediate"
     prefix: ClassVar[bytes] = b"\xee\xee\xee\xee"
+    tag: ClassVar[bytes | None] = prefix
     longest: ClassVar[int] = _LENGTH & ~3
 
     def _read_header(self, data: bytes, position: int) -> Header | None:
@@ -38,5 +39,6 @@ class Intermediate(Framing):
             return start, word & _LENGTH, True
         return start, word, False
 
-    def _write_header(self, length: int, quick_ack: bool) -> bytes:
+    @classmethod
+    def _write_header(cls, length: int, quick_ack: bool) -> bytes:
         return _write_word(length | _QUICK_ACK if quick_ack else length)

@@ -18,9 +18,10 @@ from typing import Any
 
 import mtproto
 from mtproto import api, service
+from mtproto.crypto.ctr import key_stream
 from mtproto.envelope import Cipher, Envelope
 from mtproto.side import Side
-from mtproto.transport import framing
+from mtproto.transport import Frame, ServerFraming, client_framing, framing
 from tl.package import write_package
 from tl.schema import Schema
 
@@ -132,7 +133,7 @@ def _envelope_cases(inputs: Any, ref: Any) -> dict[str, Case]:
 
 def _framing_cases(inputs: Any, ref: Any) -> dict[str, tuple[Case, int]]:
     found: dict[str, tuple[Case, int]] = {}
-    for short, name in (("abr", "abridged"), ("int", "intermediate")):
+    for short, name in (("abr", "abridged"), ("int", "intermediate"), ("full", "full")):
 
         def encode(name: str = name) -> bytes:
             wire = framing(name, Side.CLIENT)
@@ -144,4 +145,20 @@ def _framing_cases(inputs: Any, ref: Any) -> dict[str, tuple[Case, int]]:
 
         found[f"fenc_{short}"] = (encode, len(inputs.frames))
         found[f"fdec_{short}"] = (decode, len(inputs.frames))
+    found["obf_rt"] = (partial(_obfuscated, inputs.frames[: ref.OBFUSCATED]), ref.OBFUSCATED)
+    stream, block = key_stream(os.urandom(32), os.urandom(16)), bytes(16384)
+    found["ctr_per_KiB"] = (lambda: stream(block), 16)
     return found
+
+
+def _obfuscated(frames: list[bytes]) -> int:
+    """Abridged over obfuscated2: each frame out of a client and into a server, which detects both."""
+    client = client_framing("abridged", obfuscated=True, dc=2, rng=os.urandom)
+    server = ServerFraming()
+    server.receive_data(client.prefix)
+    return sum(
+        event.payload == frame
+        for frame in frames
+        for event in server.receive_data(client.encode(frame))
+        if isinstance(event, Frame)
+    )

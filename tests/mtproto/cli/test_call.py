@@ -57,16 +57,36 @@ def check(capsys: pytest.CaptureFixture[str], arguments: list[str], status: int,
         assert word in err
 
 
-@pytest.mark.parametrize("transport", ["abridged", "intermediate"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(["--transport", name] for name in ("abridged", "intermediate", "padded", "full")),
+        *(["--obfuscated", "--transport", name] for name in ("abridged", "intermediate", "padded")),
+        [],
+    ],
+    ids=" ".join,
+)
 def test_a_server_elsewhere(
-    transport: str, server: Server, key_file: Path, capsys: pytest.CaptureFixture[str]
+    options: list[str], server: Server, key_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    where = ["--server", server.address, "--key", str(key_file), "--transport", transport]
+    where = ["--server", server.address, "--key", str(key_file), *options]
     assert main(["call", SEND, REQUEST, *where]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert json.loads(out) == ANSWER
     assert out.count("\n") == 1
+
+
+def test_a_server_behind_a_proxy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    secret, path = "00112233445566778899aabbccddeeff", tmp_path / "key.pem"
+    with serving("--public-key-out", str(path), "--mtproxy-secret", secret) as server:
+        where = ["call", SEND, REQUEST, "--server", server.address, "--key", str(path)]
+        for known in (secret, "dd" + secret):
+            assert main([*where, "--mtproxy-secret", known]) == 0
+            assert json.loads(capsys.readouterr().out)["_"] == "auth.sentCode"
+        for options in ([], ["--obfuscated"], ["--mtproxy-secret", secret[::-1]], ["--transport", "full"]):
+            assert main([*where, *options]) == 2
+            assert "closed" in capsys.readouterr().err
 
 
 def test_the_embedded_server(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from zlib import crc32
 
 import pytest
 
 from mtproto import api, service
 from mtproto.__main__ import main
 from mtproto.cli.demo import PHONE, converse, find_sealed
+from mtproto.cli.transports import Way
 from mtproto.errors import LocalProtocolError, RpcError
 from tests.mtproto.cli.processes import run
 
@@ -17,13 +19,32 @@ REQUEST_HEX = (
     "f956a3a50c2b3132303235353530313233000000783d25ad7300000015c4b51c01000000"
     "1361726269747261727920646174612068657265"
 )
-TRANSPORTS = ["abridged", "intermediate"]
+SECRET = "00112233445566778899aabbccddeeff"
+WAYS = [
+    *(Way(name) for name in ("abridged", "intermediate", "padded", "full")),
+    *(Way(name, obfuscated=True) for name in ("abridged", "intermediate", "padded")),
+    Way("abridged", mtproxy_secret=SECRET),
+    Way(mtproxy_secret="dd" + SECRET),
+]
+each_way = pytest.mark.parametrize(
+    "way", WAYS, ids=lambda way: f"{way.transport}-{bool(way.obfuscated or way.mtproxy_secret)}"
+)
 WITHOUT_RICH = "sys.modules['rich'] = None"
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-def test_json_is_one_line(transport: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["demo", "--json", "--transport", transport]) == 0
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--transport", "abridged"],
+        ["--transport", "padded"],
+        ["--transport", "full"],
+        ["--obfuscated"],
+        ["--mtproxy-secret", "dd" + SECRET],
+    ],
+    ids=" ".join,
+)
+def test_json_is_one_line(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--json", *options]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert out.count("\n") == 1
@@ -89,7 +110,7 @@ def test_what_is_not_drawn_needs_no_rich() -> None:
     assert json.loads(out)["request_hex"] == REQUEST_HEX
 
 
-@pytest.mark.parametrize("arguments", [["--transport", "full"], ["--quiet", "--json"], ["extra"]])
+@pytest.mark.parametrize("arguments", [["--transport", "udp"], ["--quiet", "--json"], ["extra"]])
 def test_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["demo", *arguments])
@@ -97,23 +118,58 @@ def test_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str
     assert "usage: mtproto" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-def test_the_frame_is_the_one_that_carried_the_request(transport: str) -> None:
-    conversation = asyncio.run(converse(transport, PHONE))
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--transport", "full", "--obfuscated"], "the full framing can't be obfuscated"),
+        (
+            ["--transport", "abridged", "--mtproxy-secret", "dd" + SECRET],
+            "padded framing only, not with abridged",
+        ),
+        (["--mtproxy-secret", "0011"], "a secret of 2 bytes, expected 16"),
+        (["--mtproxy-secret", "ee" + SECRET + "aa"], "FakeTLS"),
+    ],
+)
+def test_transports_that_do_not_go_together(
+    options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--json", *options]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err.replace("an MTProxy secret", "a secret")
+    assert err.count("\n") == 1
+
+
+@each_way
+def test_the_frame_is_the_one_that_carried_the_request(way: Way) -> None:
+    conversation = asyncio.run(converse(way, PHONE))
     sealed = conversation.sealed
-    size = len(sealed.data) - sealed.payload_start
-    header = sealed.data[: sealed.payload_start]
-    assert header == (bytes([size // 4]) if transport == "abridged" else size.to_bytes(4, "little"))
+    size = sealed.payload_end - sealed.payload_start
+    header, tail = sealed.data[: sealed.payload_start], sealed.data[sealed.payload_end :]
+    if conversation.framing == "abridged":
+        assert header == bytes([size // 4])
+    elif conversation.framing == "full":
+        assert header == len(sealed.data).to_bytes(4, "little") + b"\3\0\0\0"
+        assert tail == crc32(sealed.data[:-4]).to_bytes(4, "little")
+    else:
+        assert header == (size + len(tail)).to_bytes(4, "little")
+        assert len(tail) < (4 if conversation.framing == "padded" else 1)
     assert sealed.data[sealed.payload_start :][:8] == conversation.auth_key.key_id
     assert (size - 24) % 16 == 0
     assert sealed.envelope.body == conversation.request_bytes == bytes.fromhex(REQUEST_HEX)
     assert sealed.envelope.salt == conversation.server_salt
-    assert conversation.prefix == {"abridged": b"\xef", "intermediate": b"\xee" * 4}[transport]
+    if way.obfuscated or way.mtproxy_secret:
+        assert conversation.transport == f"obfuscated {conversation.framing}"
+        assert len(conversation.prefix) == 64
+    else:
+        assert conversation.transport == conversation.framing == way.transport
+        prefixes = {"abridged": "ef", "intermediate": "ee" * 4, "padded": "dd" * 4, "full": ""}
+        assert conversation.prefix.hex() == prefixes[conversation.framing]
     assert conversation.answer == api.decode(conversation.answer_bytes)
 
 
 def test_a_conversation_that_ends_with_an_error() -> None:
-    conversation = asyncio.run(converse("abridged", "some string here"))
+    conversation = asyncio.run(converse(Way("abridged"), "some string here"))
     assert isinstance(conversation.answer, RpcError)
     assert str(conversation.answer) == "400 PHONE_NUMBER_INVALID"
     answer = service.decode(conversation.answer_bytes, service.RpcError)
@@ -121,9 +177,9 @@ def test_a_conversation_that_ends_with_an_error() -> None:
 
 
 def test_a_frame_that_was_not_sent() -> None:
-    conversation = asyncio.run(converse("abridged", PHONE))
+    conversation = asyncio.run(converse(Way("abridged"), PHONE))
     stream = conversation.prefix + conversation.sealed.data
-    found = find_sealed(stream, "abridged", conversation.auth_key, conversation.request_bytes)
+    found = find_sealed(stream, None, conversation.auth_key, conversation.request_bytes)
     assert found == conversation.sealed
     with pytest.raises(LocalProtocolError, match="no encrypted message with the 5 bytes"):
-        find_sealed(stream, "abridged", conversation.auth_key, b"other")
+        find_sealed(stream, None, conversation.auth_key, b"other")

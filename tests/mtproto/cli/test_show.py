@@ -9,6 +9,7 @@ import re
 import pytest
 
 from mtproto.cli.demo import PHONE, Conversation, converse
+from mtproto.cli.transports import Way
 from tests.mtproto.cli.processes import run
 
 console = pytest.importorskip("rich.console", reason="rich is not installed: nothing can be drawn")
@@ -50,7 +51,7 @@ def drawn(conversation: Conversation, width: int, *, colours: bool = False) -> s
 
 @pytest.fixture(scope="module")
 def conversation() -> Conversation:
-    return asyncio.run(converse("intermediate", PHONE))
+    return asyncio.run(converse(Way("intermediate"), PHONE))
 
 
 def test_the_command_draws_all_stages() -> None:
@@ -127,6 +128,31 @@ def test_a_character_that_the_terminal_lacks() -> None:
 
 
 def test_a_phone_can_not_write_to_the_terminal() -> None:
-    out = drawn(asyncio.run(converse("abridged", "\x1b]0;title\x07[bold]\u202e")), 80)
+    out = drawn(asyncio.run(converse(Way("abridged"), "\x1b]0;title\x07[bold]\u202e")), 80)
     assert all(c.isprintable() or c == "\n" for c in out)
     assert "'\\x1b]0;title\\x07[bold]\\u202e'" in out
+
+
+@pytest.mark.parametrize(
+    ("way", "words"),
+    [
+        (Way("padded"), ["padded, first bytes dd dd dd dd", "bytes follow"]),
+        (
+            Way("full"),
+            ["full, nothing before the first frame", "148 bytes, these included", "frame 3", "CRC-32"],
+        ),
+        (
+            Way("abridged", obfuscated=True),
+            [
+                "obfuscated abridged, opened with 64 bytes",
+                "shown without the obfuscation",
+                "34 words, 136 bytes",
+            ],
+        ),
+    ],
+    ids=["padded", "full", "obfuscated"],
+)
+def test_every_transport_is_drawn(way: Way, words: list[str]) -> None:
+    out = drawn(asyncio.run(converse(way, PHONE)), 100)
+    for word in words:
+        assert word in out

@@ -10,14 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtproto.crypto.primes import (
-    MAX_STEPS,
-    _walk,
-    factorize,
-    is_prime,
-    minimal_bytes,
-    random_semiprime,
-)
+from mtproto.crypto.factoring import MAX_STEPS, PIECE, Search, advance, begin, factorize
+from mtproto.crypto.primes import is_prime, minimal_bytes, random_semiprime
 from mtproto.errors import HandshakeFailed
 from tests.vectors import load
 
@@ -138,13 +132,33 @@ def test_whatever_comes_is_factored_or_refused(pq: bytes) -> None:
     assert gmpy2.is_prime(q)
 
 
-def test_work_is_bounded() -> None:
+@pytest.mark.parametrize("limit", [1, 100, 10_000, MAX_STEPS])
+def test_work_is_bounded(limit: int) -> None:
     """A prime has no factor to be found: walking modulo one ends at the limit nevertheless."""
-    for limit in (1, 100, 10_000):
-        factor, taken = _walk(next_prime(1 << 62), 1, limit)
-        assert factor is None
-        assert limit <= taken <= 2 * limit + 2
-    assert _walk(next_prime(1 << 62), 1, MAX_STEPS) == (None, MAX_STEPS)
+    search = Search(next_prime(1 << 62))
+    while search.taken < limit:
+        search = advance(search, 1, limit)
+    assert search.taken < limit + 512
+    with pytest.raises(HandshakeFailed, match=f"resists factorization.* after {limit} steps"):
+        advance(search, 128, limit)
+
+
+def test_pieces_are_small_and_their_size_makes_no_difference() -> None:
+    p, q = 3037000453, 3037000493
+    for steps in (1, 1000, PIECE):
+        search = begin(minimal_bytes(p * q))
+        while search.factors is None:
+            before, search = search.taken, advance(search, steps)
+            assert search.taken - before < steps + 512
+        assert (search.factors, search.taken) == ((p, q), search.taken)
+
+
+def test_search_begins_again_where_all_factors_are_found_at_once() -> None:
+    """From 2 with c = 1 the walk modulo 41 * 43 meets both primes in one batch."""
+    search = Search(41 * 43)
+    while search.factors is None:
+        search = advance(search, 1)
+    assert search.factors == (41, 43)
 
 
 def test_what_takes_too_long_is_refused() -> None:

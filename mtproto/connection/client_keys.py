@@ -1,0 +1,236 @@
+"""The keys of a client's connection, and the session under each: agreed, bound, renewed.
+
+    one key         exchange → session
+    temporary keys  exchange, unless there is a permanent key → exchange of a temporary key
+                    → auth.bindTempAuthKey in a session under it → that session is the one for requests;
+                    the same again in time before the temporary key expires, in the same connection
+
+The session before is still listened to, for the answers that it waits for.
+
+Specification: core.telegram.org/mtproto/auth_key, core.telegram.org/api/pfs; checks H13 to H15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from mtproto.crypto.auth_key import AuthKey
+from mtproto.crypto.rsa import PublicKey
+from mtproto.errors import ConnectionClosed, HandshakeFailed, LocalProtocolError
+from mtproto.events import AnswerReceived, ClientEvent, KeyAgreed, RequestFailed
+from mtproto.handshake import ClientHandshake, Finished, Steps
+from mtproto.handshake.client import LIFETIME
+from mtproto.session import ClientSession
+from mtproto.temp_keys import bind_request, renewal_time
+
+__all__ = ["ClientKeys", "Keyed"]
+
+_TRUE = bytes.fromhex("b5757299")  # boolTrue#997275b5
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A session, the auth_key it is under, and when that has to be renewed and expires, if ever."""
+
+    session: ClientSession
+    auth_key: AuthKey
+    renew_at: float | None = None
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Binding:
+    """A temporary key whose binding was asked for, with the request `number`, and is due by `deadline`."""
+
+    keyed: Keyed
+    agreed: Finished
+    number: int
+    deadline: float
+
+
+class ClientKeys:
+    """Which session to send in; see the module.  `current` is None until there is one.
+
+    `keys`, `dc`, `clock` and `rng` are those of `ClientHandshake`; with a `lifetime`, in seconds, keys are
+    temporary.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[PublicKey],
+        *,
+        dc: int,
+        lifetime: int | None,
+        clock: Callable[[], float],
+        rng: Callable[[int], bytes],
+    ) -> None:
+        self._keys = keys
+        self._dc = dc
+        self._lifetime = lifetime
+        self._clock = clock
+        self._rng = rng
+        self._numbers = count(1)
+        self._permanent: AuthKey | None = None
+        self._handshake: ClientHandshake | None = None
+        self._begun = 0.0
+        self._binding: _Binding | None = None
+        self._retired: Keyed | None = None
+        self.current: Keyed | None = None
+
+    # Beginning
+
+    def start(self, auth_key: AuthKey | None, server_salt: int, time_offset: float | None) -> bytes | None:
+        """Begin with a permanent key or without; return the body of the first query, if there has to be one."""
+        self._permanent = auth_key
+        if auth_key is None or self._lifetime is not None:
+            return self._begin_exchange(None if auth_key is None else self._lifetime)
+        self.current = Keyed(self._new_session(auth_key, server_salt, time_offset), auth_key)
+        return None
+
+    def _begin_exchange(self, expires_in: int | None) -> bytes:
+        self._handshake = ClientHandshake(
+            self._keys, dc=self._dc, clock=self._clock, rng=self._rng, expires_in=expires_in
+        )
+        self._begun = self._clock()
+        return self._handshake.start()
+
+    def _new_session(self, auth_key: AuthKey, salt: int, time_offset: float | None) -> ClientSession:
+        return ClientSession(
+            auth_key,
+            int.from_bytes(self._rng(8), "little", signed=True),
+            server_salt=salt,
+            time_offset=time_offset,
+            clock=self._clock,
+            rng=self._rng,
+            numbers=self._numbers,
+        )
+
+    # Receiving
+
+    def session_of(self, payload: bytes) -> ClientSession | None:
+        """The session whose key `payload` names; None where it is for the key exchange.
+
+        What is neither goes to the session in use, which refuses it (C1); plain messages too when no exchange
+        is going on (H13).
+        """
+        key_id = payload[:8]
+        for keyed in self._all():
+            if keyed.auth_key.key_id == key_id:
+                return keyed.session
+        if self.current is None or (self._handshake is not None and key_id == bytes(8)):
+            return None
+        return self.current.session
+
+    def exchange(self, body: bytes) -> Steps[tuple[bytes | None, KeyAgreed | None]]:
+        """Take the server's next message of the key exchange: what to send, and the key if it is there."""
+        if self._handshake is None:
+            raise HandshakeFailed("a plain message although no key is being agreed", check="H13")
+        query = yield from self._handshake.receiving(body)
+        agreed = self._handshake.result
+        if agreed is None:
+            return query, None
+        self._handshake = None
+        if agreed.expires_at is not None:
+            self._bind(agreed, agreed.expires_at)
+            return None, None
+        self._permanent = agreed.auth_key
+        if self._lifetime is not None:
+            return self._begin_exchange(self._lifetime), None
+        session = self._new_session(agreed.auth_key, agreed.server_salt, agreed.time_offset)
+        self.current = Keyed(session, agreed.auth_key)
+        return None, KeyAgreed(agreed.auth_key, agreed.server_salt, agreed.time_offset)
+
+    def _bind(self, agreed: Finished, expires_at: float) -> None:
+        temporary, permanent = agreed.auth_key, self._permanent
+        if permanent is None:
+            raise LocalProtocolError("a temporary key without a permanent one to bind it to")
+        session = self._new_session(temporary, agreed.server_salt, agreed.time_offset)
+        keyed = Keyed(session, temporary, renewal_time(self._begun, expires_at), expires_at)
+
+        def request(msg_id: int) -> bytes:
+            return bind_request(
+                msg_id,
+                temporary=temporary,
+                permanent=permanent,
+                session_id=session.session_id,
+                expires_at=int(expires_at + session.ids.time_offset),
+                rng=self._rng,
+            )
+
+        self._binding = _Binding(keyed, agreed, session.send(request), self._clock() + LIFETIME)
+
+    def sorted_out(self, event: ClientEvent) -> Iterator[ClientEvent]:
+        """What the caller is told of a session's event: of the answer to the binding, that it is done."""
+        binding = self._binding
+        if (
+            binding is None
+            or not isinstance(event, AnswerReceived | RequestFailed)
+            or event.request_id != binding.number
+        ):
+            yield event
+            return
+        self._binding = None
+        if isinstance(event, RequestFailed) or event.body != _TRUE:
+            got = event.error if isinstance(event, RequestFailed) else event.body[:16].hex()
+            raise HandshakeFailed(
+                "the server did not bind the temporary key", check="H15", got=got, expected="boolTrue"
+            )
+        yield from self._use(binding)
+
+    def _use(self, binding: _Binding) -> Iterator[ClientEvent]:
+        if self._retired is not None:
+            for number in self._retired.session.open_requests:
+                yield RequestFailed(number, ConnectionClosed("its temporary key is gone, and no answer came"))
+        self._retired, self.current = self.current, binding.keyed
+        agreed = binding.agreed
+        yield KeyAgreed(
+            self._permanent or agreed.auth_key,
+            agreed.server_salt,
+            agreed.time_offset,
+            agreed.auth_key,
+            agreed.expires_at,
+        )
+
+    # Sending, and timers
+
+    def sending(self) -> tuple[Keyed, ...]:
+        """The sessions that may have something to send, the one in use first."""
+        now = self._clock()
+        return tuple(k for k in self._all() if k.expires_at is None or now < k.expires_at)
+
+    def _all(self) -> tuple[Keyed, ...]:
+        binding = None if self._binding is None else self._binding.keyed
+        return tuple(keyed for keyed in (self.current, binding, self._retired) if keyed is not None)
+
+    def next_timer(self) -> float | None:
+        """When `handle_timer` has something to do, or a session something to send."""
+        timers = [t for keyed in self.sending() if (t := keyed.session.next_timer()) is not None]
+        if self._handshake is not None:
+            timers.append(self._handshake.deadline)
+        if self._binding is not None:
+            timers.append(self._binding.deadline)
+        current = self.current
+        if current is not None and current.renew_at is not None and current.expires_at is not None:
+            is_renewing = self._handshake is not None or self._binding is not None
+            timers.append(current.expires_at if is_renewing else current.renew_at)
+        return min(timers, default=None)
+
+    def handle_timer(self) -> bytes | None:
+        """What to send where a temporary key is to be renewed now.
+
+        Raise HandshakeFailed where the exchange has taken too long (H14), or the key has expired (H15).
+        """
+        now, current = self._clock(), self.current
+        if self._handshake is not None:
+            self._handshake.check_time()
+        if self._binding is not None and now >= self._binding.deadline:
+            raise HandshakeFailed("the server took too long to bind the temporary key", check="H14")
+        if current is None or current.renew_at is None or current.expires_at is None:
+            return None
+        if now >= current.expires_at:
+            raise HandshakeFailed("the temporary key expired before there was another", check="H15")
+        if now < current.renew_at or self._handshake is not None or self._binding is not None:
+            return None
+        return self._begin_exchange(self._lifetime)

@@ -1,0 +1,341 @@
+"""Temporary keys in connections: agreed, bound, renewed in time, replaced; and what a server may do wrong."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+import mtproto
+from mtproto import api, service, testing
+from mtproto.connection import ClientConnection, ServerConnection, ServerState
+from mtproto.crypto.auth_key import AuthKey
+from mtproto.errors import ConnectionClosed, HandshakeFailed, LocalProtocolError, RpcError
+from mtproto.events import (
+    AnswerReceived,
+    ClientEvent,
+    KeyAgreed,
+    RequestFailed,
+    RequestReceived,
+    SessionId,
+    TransportErrorReceived,
+)
+from tests.mtproto.helpers import TEST_KEY, ManualClock, seeded
+
+LIFE = 3600
+TRUE, CONFIG = bytes(api.BoolTrue()), bytes(api.help.GetConfig())
+
+
+class Pair:
+    """Client and server in memory; the server answers bindings, other requests only when it is told to."""
+
+    def __init__(
+        self, *, skew: float = 0.0, lifetime: int | None = LIFE, binding: bytes | None = None
+    ) -> None:
+        self.clock = ManualClock()
+        self.state = ServerState(clock=self.clock, rng=seeded(1))
+        self.server = ServerConnection([TEST_KEY], self.state)
+        self.binding = binding
+        self.client = ClientConnection(
+            [TEST_KEY.public],
+            temp_key_lifetime=lifetime,
+            clock=lambda: self.clock() + skew,
+            rng=seeded(2),
+        )
+        self.events: list[ClientEvent] = []
+        self.requests: list[RequestReceived] = []
+        self.errors: list[RpcError] = []
+
+    def run(self) -> None:
+        for _ in range(100):
+            out, back = self.client.data_to_send(), self.server.data_to_send()
+            if not out and not back:
+                return
+            for event in self.server.receive_data(out):
+                if isinstance(event, RequestReceived):
+                    self.take(event)
+            self.events += self.client.receive_data(back)
+            if self.client.failure is not None:
+                raise self.client.failure
+        raise AssertionError("they go on for ever")
+
+    def take(self, event: RequestReceived) -> None:
+        request = api.decode(event.body)
+        if not isinstance(request, api.auth.BindTempAuthKey):
+            self.requests.append(event)
+            return
+        try:
+            self.state.bind_temp_key(event.session, event.msg_id, request)
+            answer = TRUE if self.binding is None else self.binding
+        except RpcError as error:
+            self.errors.append(error)
+            answer = bytes(service.RpcError(error_code=error.code, error_message=error.message))
+        self.server.answer(event.session, event.msg_id, answer)
+
+    def agreed(self) -> list[KeyAgreed]:
+        return [event for event in self.events if isinstance(event, KeyAgreed)]
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.client.handle_timer()
+        self.run()
+
+
+@pytest.mark.parametrize("skew", [0.0, 5000.0, -5000.0])
+def test_a_temporary_key_is_agreed_and_bound_before_anything_is_said(skew: float) -> None:
+    pair = Pair(skew=skew)
+    assert not pair.client.is_ready
+    pair.run()
+    (event,) = pair.agreed()
+    assert event.temp_auth_key is not None
+    assert set(pair.state.keys) == {event.auth_key.key_id, event.temp_auth_key.key_id}
+    binding = pair.state.bindings[event.temp_auth_key.key_id]
+    assert binding is not None
+    assert binding.permanent == event.auth_key.key_id
+    assert event.expires_at is not None
+    assert event.expires_at - skew == pair.clock() + LIFE
+    assert abs(binding.expires_at - pair.clock() - LIFE) <= 1
+    assert pair.client.is_ready
+
+
+def test_requests_go_under_the_temporary_key() -> None:
+    pair = Pair()
+    pair.run()
+    number = pair.client.send_request(CONFIG)
+    pair.run()
+    (request,) = pair.requests
+    assert request.session.auth_key_id == temp_key_id(pair)
+    pair.server.answer(request.session, request.msg_id, TRUE)
+    pair.run()
+    assert AnswerReceived(number, TRUE) in pair.events
+
+
+def temp_key_id(pair: Pair, index: int = -1) -> bytes:
+    temporary = pair.agreed()[index].temp_auth_key
+    assert temporary is not None
+    return temporary.key_id
+
+
+def test_with_a_permanent_key_only_the_temporary_one_is_agreed() -> None:
+    pair, key = Pair(), AuthKey(seeded(3)(256))
+    pair.state.add_key(key, 1)
+    pair.client = ClientConnection(
+        [TEST_KEY.public], auth_key=key, temp_key_lifetime=60, clock=pair.clock, rng=seeded(4)
+    )
+    pair.run()
+    assert pair.agreed()[0].auth_key == key
+    assert set(pair.state.keys) == {key.key_id, temp_key_id(pair)}
+
+
+def test_a_key_is_renewed_before_it_expires() -> None:
+    pair = Pair()
+    pair.run()
+    first = pair.agreed()[0]
+    pair.pass_time(10)  # acknowledgements have been sent
+    assert pair.client.next_timer() == pair.clock() + LIFE - 310
+    pair.pass_time(LIFE - 311)
+    assert len(pair.agreed()) == 1
+    pair.pass_time(1)
+    first_again, second = pair.agreed()
+    assert first_again == first
+    assert second.auth_key == first.auth_key
+    assert second.temp_auth_key != first.temp_auth_key
+    assert second.expires_at == pair.clock() + LIFE
+    number = pair.client.send_request(CONFIG)
+    pair.run()
+    assert pair.requests[0].session.auth_key_id == temp_key_id(pair, 1)
+    assert number not in {1, 2}  # which were the bindings
+    assert pair.state.bindings[temp_key_id(pair, 0)] is None
+    for _ in range(3):
+        pair.pass_time(LIFE - 300)
+    assert len(pair.agreed()) == 5
+
+
+def test_an_answer_to_the_session_before_still_arrives() -> None:
+    pair = Pair()
+    pair.run()
+    number = pair.client.send_request(CONFIG)
+    pair.run()
+    pair.pass_time(LIFE - 300)
+    assert len(pair.agreed()) == 2
+    (request,) = pair.requests
+    pair.server.answer(request.session, request.msg_id, TRUE)
+    pair.run()
+    assert AnswerReceived(number, TRUE) in pair.events
+
+
+def test_a_request_without_an_answer_fails_when_its_key_is_long_gone() -> None:
+    pair = Pair()
+    pair.run()
+    number = pair.client.send_request(CONFIG)
+    pair.run()
+    pair.pass_time(LIFE - 300)
+    assert not [e for e in pair.events if isinstance(e, RequestFailed)]
+    pair.pass_time(LIFE - 300)
+    (failed,) = [e for e in pair.events if isinstance(e, RequestFailed)]
+    assert failed.request_id == number
+    assert isinstance(failed.error, ConnectionClosed)
+
+
+def test_a_key_that_is_not_renewed_ends_the_connection() -> None:
+    """The server is silent: first the exchange takes too long."""
+    pair = Pair()
+    pair.run()
+    pair.clock.advance(LIFE - 300)
+    pair.client.handle_timer()
+    assert pair.client.data_to_send()
+    assert pair.client.next_timer() == pair.clock() + 60
+    pair.clock.advance(60)
+    with pytest.raises(HandshakeFailed) as caught:
+        pair.client.handle_timer()
+    assert caught.value.check == "H14"
+    assert pair.client.closed
+
+
+def test_a_key_that_has_expired_ends_the_connection() -> None:
+    pair = Pair()
+    pair.run()
+    pair.clock.advance(LIFE)
+    with pytest.raises(HandshakeFailed) as caught:
+        pair.client.handle_timer()
+    assert caught.value.check == "H15"
+    assert pair.client.failure is caught.value
+    assert pair.client.next_timer() is None
+
+
+def test_a_server_may_forget_a_key_before_it_expires() -> None:
+    pair = Pair()
+    pair.run()
+    pair.state.expiry[temp_key_id(pair)] = pair.clock()
+    pair.client.send_request(CONFIG)
+    with pytest.raises(mtproto.RemoteProtocolError) as caught:
+        pair.server.receive_data(pair.client.data_to_send())
+    assert (caught.value.check, caught.value.reply) == ("S1", -404)
+    assert pair.client.receive_data(pair.server.data_to_send()) == [TransportErrorReceived(-404)]
+
+
+@pytest.mark.parametrize("answer", [bytes(api.BoolFalse()), CONFIG])
+def test_an_answer_that_is_not_true(answer: bytes) -> None:
+    pair = Pair(binding=answer)
+    with pytest.raises(HandshakeFailed, match="did not bind") as caught:
+        pair.run()
+    assert caught.value.check == "H15"
+    assert pair.client.closed
+    assert not pair.agreed()
+
+
+def test_a_server_that_has_lost_the_permanent_key() -> None:
+    pair, key = Pair(), AuthKey(seeded(3)(256))
+    pair.client = ClientConnection(
+        [TEST_KEY.public], auth_key=key, temp_key_lifetime=60, clock=pair.clock, rng=seeded(4)
+    )
+    with pytest.raises(HandshakeFailed, match="400 ENCRYPTED_MESSAGE_INVALID"):
+        pair.run()
+
+
+PLAIN = bytes(8) + (5).to_bytes(8, "little") + (4).to_bytes(4, "little") + b"1234"
+PLAIN_FRAME = len(PLAIN).to_bytes(4, "little") + PLAIN
+
+
+def test_plain_messages_are_refused_where_no_key_is_being_agreed() -> None:
+    pair = Pair()
+    pair.run()
+    with pytest.raises(mtproto.RemoteProtocolError) as caught:
+        pair.client.receive_data(PLAIN_FRAME)
+    assert caught.value.check == "C1"
+
+
+def test_plain_messages_are_refused_while_a_key_is_bound() -> None:
+    """The exchange is over, and there is no session for requests yet."""
+    pair = Pair()
+    for _ in range(7):
+        pair.server.receive_data(pair.client.data_to_send())
+        pair.client.receive_data(pair.server.data_to_send())
+    assert not pair.client.is_ready
+    with pytest.raises(HandshakeFailed, match="no key is being agreed") as caught:
+        pair.client.receive_data(PLAIN_FRAME)
+    assert caught.value.check == "H13"
+
+
+def test_a_binding_without_an_answer_ends_the_connection() -> None:
+    pair = Pair()
+    for _ in range(7):
+        pair.server.receive_data(pair.client.data_to_send())
+        pair.client.receive_data(pair.server.data_to_send())
+    assert not pair.client.is_ready
+    pair.clock.advance(2)
+    pair.client.handle_timer()
+    pair.client.data_to_send()
+    assert pair.client.next_timer() == pair.clock() + 58
+    pair.clock.advance(58)
+    with pytest.raises(HandshakeFailed, match="too long to bind") as caught:
+        pair.client.handle_timer()
+    assert caught.value.check == "H14"
+
+
+def test_nothing_is_sent_under_an_expired_key() -> None:
+    pair = Pair()
+    pair.run()
+    pair.client.send_request(CONFIG)
+    pair.clock.advance(LIFE)
+    assert pair.client.data_to_send() == b""
+
+
+def test_forgetting_the_permanent_key_takes_the_temporary_one_along() -> None:
+    pair = Pair()
+    pair.run()
+    pair.state.forget_key(pair.agreed()[0].auth_key.key_id)
+    assert not pair.state.keys
+
+
+def test_binding_in_no_session() -> None:
+    state = ServerState(clock=ManualClock(), rng=seeded(1))
+    request = api.auth.BindTempAuthKey(perm_auth_key_id=1, nonce=2, expires_at=3, encrypted_message=b"")
+    with pytest.raises(LocalProtocolError, match="no session"):
+        state.bind_temp_key(SessionId(bytes(8), 1), 4, request)
+
+
+# The same with sockets
+
+
+def test_loopback_server_with_temporary_keys() -> None:
+    async def main() -> None:
+        async with testing.serve(key=TEST_KEY) as server:
+            connecting = mtproto.connect(
+                server.host, server.port, keys=[server.public_key], temp_key_lifetime=600, api_id=1
+            )
+            async with connecting as client:
+                await client.invoke(api.help.GetConfig())
+                sent = await client.invoke(
+                    api.account.SendVerifyPhoneCode(phone_number="+12025550123", settings=api.CodeSettings())
+                )
+                assert isinstance(sent, api.auth.SentCode)
+                temporary = server.state.bindings.temporary_of(client.auth_key.key_id)
+                assert temporary is not None
+                assert {session.auth_key_id for session in server.state.sessions} == {temporary}
+                server.state.bindings.forget(temporary)
+                await client.invoke(api.help.GetConfig())
+                with pytest.raises(RpcError, match="401 AUTH_KEY_PERM_EMPTY"):
+                    await client.invoke(
+                        api.account.SendVerifyPhoneCode(
+                            phone_number="+12025550123", settings=api.CodeSettings()
+                        )
+                    )
+            assert not server.errors
+
+    asyncio.run(main())
+
+
+def test_requests_under_a_permanent_key_can_not_bind() -> None:
+    async def main() -> None:
+        async with (
+            testing.serve(key=TEST_KEY) as server,
+            mtproto.connect(server.host, server.port, keys=[server.public_key]) as client,
+        ):
+            request = api.auth.BindTempAuthKey(
+                perm_auth_key_id=1, nonce=2, expires_at=3, encrypted_message=b""
+            )
+            with pytest.raises(RpcError, match="400 TEMP_AUTH_KEY_EMPTY"):
+                await client.invoke(request)
+
+    asyncio.run(main())

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from tl.commands import ids, packages, schemas, values
+from tl.commands import fuzzing, ids, packages, schemas, values
 from tl.commands.inputs import InputError
 from tl.errors import DecodeError, EncodeError, JSONValueError, SchemaError
 
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(prog="tl", description="Tools for TL, the schema language of MTProto.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (packages, ids, schemas, values):
+    for module in (packages, ids, schemas, values, fuzzing):
         module.add(commands)
     arguments = parser.parse_args(argv)
     try:

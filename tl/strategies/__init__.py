@@ -1,4 +1,4 @@
-"""Hypothesis strategies for TL: values of a schema, of a type, of a class; and their encodings.
+"""Hypothesis strategies for TL: values of a schema, of a type, of a class; their encodings; mutations of these.
 
     from tl import strategies
 
@@ -6,6 +6,7 @@
     def test_it(value): ...
 
     @given(strategies.wire(api, "Vector<User>"))         # (bytes, value)
+    @given(strategies.mutations(api))                    # tl.mutations.Mutation: bytes, and whether they are legal
     @given(st.from_type(api.CodeSettings))               # plain Hypothesis knows the classes, too
 
 What is drawn fits its type, and tends to the places where codecs break: limits of numbers, lengths at which the
@@ -20,6 +21,7 @@ case once this module is imported.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -35,15 +37,18 @@ except ModuleNotFoundError as error:
 
 from tl import hypothesis_plugin
 from tl.errors import SchemaError
+from tl.mutations import Mutation
+from tl.mutations.applied import chosen_operators
 from tl.objects import Boxed, OneOf
 from tl.primitives import PRIMITIVES
 from tl.reference import reference_encode, reference_encode_as
 from tl.registry import Registry, registry_of
 from tl.smallest import MOST_DEPTH, MOST_OBJECTS, Smallest
 from tl.strategies.drawing import Drawing
+from tl.strategies.mutated import mutated
 from tl.wire import WireType
 
-__all__ = ["values", "wire"]
+__all__ = ["mutations", "values", "wire"]
 
 hypothesis_plugin.register()
 
@@ -99,6 +104,27 @@ def wire(
         return reference_encode_as(schema, value, what), value
 
     return drawing.values(kind, size).map(encoded)
+
+
+def mutations(
+    schema_or_module: object,
+    what: object = None,
+    *,
+    operators: Iterable[str] | None = None,
+    size: int = 24,
+) -> SearchStrategy[Mutation]:
+    """Valid encodings with one thing changed, as `tl.mutations.mutate` makes them: `Mutation` objects.
+
+    `operators` are the names of those to apply, by default all.  The other arguments are as for `values`.
+    ``tl.decode(schema, mutation.data, what)`` has to accept the legal ones, and to refuse the others at
+    `mutation.offset` or behind it; where `what` is the name of a constructor or function, it is its class that
+    decodes.
+
+    Raise as `values` does, and ValueError for an operator that there is not.
+    """
+    kind, drawing = _prepare(schema_or_module, what, False, False, size)
+    chosen = chosen_operators(operators)
+    return mutated(wire(schema_or_module, what, size=size), drawing.schema, kind, chosen)
 
 
 def _prepare(

@@ -32,19 +32,24 @@ Mode = Literal["strict", "lenient"]
 DEEPEST = MAX_ENCODE_DEPTH - 8
 """The greatest `Limits.depth` of a reading: what is read has to be written again."""
 _STRINGS = ("string", "bytes")
+_TOO_DEEP = "objects are nested deeper than the interpreter allows"
 
 
 def inspect(data: bytes | bytearray | memoryview, schema: object, as_type: object = None) -> Span:
     """The tree of the value that `data` is the whole boxed encoding of; its leaves are every byte, once.
 
     `schema` is a generated package, what `tl.load` gives, or their registry; `as_type` is as for `tl.decode`.
-    Raise DecodeError exactly where `tl.decode` raises it.
+    Raise DecodeError exactly where `tl.decode` raises it, and besides LimitExceeded where vectors in vectors in
+    objects are nested so deep that Python's own stack is full.
     """
     data = bytes(memoryview(data))
     registry = registry_of(schema)
     reference_decode(registry, data, as_type)
     observer = Observer(data, DEFAULT_LIMITS)
-    return Walker(observer, registry).value(registry.wire_type(as_type))
+    try:
+        return Walker(observer, registry).value(registry.wire_type(as_type))
+    except RecursionError:
+        raise LimitExceeded(_TOO_DEEP, offset=0) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,8 @@ def read(
     try:
         span = walker.value(kind)
     except RecursionError:
+        if mode == "strict":
+            raise LimitExceeded(_TOO_DEEP, offset=0) from None
         span = _too_deep(observer, kind)
     end = span.end
     if end < len(data):
@@ -126,7 +133,7 @@ def _too_deep(observer: Observer, kind: WireType) -> Span:
     """The caller's own stack was nearly full."""
     observer.findings.clear()
     observer.path.clear()
-    error: DecodeError = LimitExceeded("objects are nested deeper than the interpreter allows", offset=0)
+    error: DecodeError = LimitExceeded(_TOO_DEEP, offset=0)
     observer.note(error)
     data = observer.data
     return Span(0, len(data), "", kind.name, Raw(data), kind=kind)

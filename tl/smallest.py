@@ -163,7 +163,8 @@ def _complexity(table: Table) -> tuple[int, int]:
 
 def _fits(kind: Repetition) -> bool:
     """Whether a decoder takes so many rows."""
-    return _elements(kind) <= DEFAULT_LIMITS.elements
+    is_small = _elements(kind) <= DEFAULT_LIMITS.elements
+    return is_small and _empty_elements(kind) <= DEFAULT_LIMITS.empty_elements
 
 
 def _elements(kind: WireType) -> int:
@@ -171,3 +172,11 @@ def _elements(kind: WireType) -> int:
     if not isinstance(kind, Repetition) or not isinstance(kind.count, int):
         return 1
     return kind.count * max(1, sum(_elements(field.type) for field in kind.items if field.flag is None))
+
+
+def _empty_elements(kind: WireType) -> int:
+    """How many of these take no bytes, at least."""
+    if not isinstance(kind, Repetition) or not isinstance(kind.count, int):
+        return 0
+    inner = sum(_empty_elements(field.type) for field in kind.items if field.flag is None)
+    return kind.count * (inner + (kind.items.size == 0))

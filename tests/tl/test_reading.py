@@ -420,3 +420,17 @@ def test_arguments(arguments: dict[str, Any], error: type[Exception], message: s
 def test_the_bits_of_a_flag_word_are_named(word: int, note: str) -> None:
     span = read(words(2, word) + bytes(40)).span
     assert next(leaf.note for leaf in span.leaves() if leaf.path == "flags") == note
+
+
+def test_what_the_interpreter_has_no_room_for_is_one_finding() -> None:
+    shapes = tl.load("list#1 items:Vector<Vector<Vector<Vector<List>>>> = List;", "shapes")
+    value = shapes.List(items=[])
+    for _ in range(60):
+        value = shapes.List(items=[[[[value]]]])
+    data = bytes(value)
+    assert shapes.decode(data) == value
+    for look in (lambda: tl.inspect(data, shapes), lambda: tl.read(data, shapes)):
+        with pytest.raises(tl.LimitExceeded, match="deeper than the interpreter allows"):
+            look()
+    reading = tl.read(data, shapes, mode="lenient")
+    assert (found(reading), bytes(reading)) == ([("LimitExceeded", 0, "")], data)

@@ -290,6 +290,15 @@ def test_what_nests_too_deep_is_refused(depth: int, is_drawn: bool) -> None:
             values(chain, "T0")
 
 
+@pytest.mark.parametrize("rows", ["1025*[ true ]", "2*[ 600*[ true ] ]", "1048577*[ int ]"])
+def test_rows_that_no_decoder_takes_are_not_drawn(rows: str) -> None:
+    shapes = tl.load(f"many#1 rows:{rows} = Shape; few#2 rows:1024*[ true ] = Shape;", "shapes")
+    with pytest.raises(tl.SchemaError, match="many has no values"):
+        values(shapes, "many")
+    for data, value in drawn(wire(shapes, "Shape"), 5):
+        assert shapes.decode(data) == value
+
+
 @pytest.mark.parametrize(("depth", "is_drawn"), [(8, True), (9, False), (60, False)])
 def test_what_is_too_large_is_refused(depth: int, is_drawn: bool) -> None:
     doubles = "".join(f"t{i} x:T{i + 1} y:T{i + 1} = T{i};" for i in range(depth))

@@ -142,7 +142,7 @@ def _prepare(
         name = "the whole schema" if what is None else kind.name
         raise SchemaError(
             f"{schema.name}: {name} has no values of up to {MOST_OBJECTS} objects, nested up to {MOST_DEPTH} deep: "
-            f"what it contains always contains more"
+            f"what it contains always contains more, or has more elements than a decoder takes"
         )
     return kind, drawing
 

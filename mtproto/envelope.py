@@ -51,7 +51,8 @@ _HEADER_AND_LEAST = _HEADER.size + MIN_PADDING
 _PLAIN = Struct("<8sqi")
 
 
-class Envelope(NamedTuple):  # there is one for each message, and a frozen dataclass takes twice as long to make
+# There is one for each message, and a frozen dataclass takes twice as long to make.
+class Envelope(NamedTuple):
     """What an encrypted message holds: signed 64-bit salt, session_id, msg_id; seq_no; the body's TL bytes."""
 
     salt: int

@@ -41,7 +41,7 @@ _GAP = r"(?:[ \t\r\n\f\v]++|//[^\n]*+|/\*.*?\*/)"
 _NAME = r"(?:[A-Za-z][A-Za-z0-9_]*+|_)"
 _GROUP = re.compile(rf"\({_GAP}*+{_NAME}(?:{_GAP}++{_NAME})*+{_GAP}*+:", re.DOTALL)
 _LAYER = re.compile(r"//\s*LAYER\s+([0-9]{1,9})\s*$")
-_LAYER_MARK = re.compile(r"//\s*(===\s*[0-9]+\s*===)\s*$")
+_LAYER_MARK = re.compile(r"//\s*(===[ \t]*[0-9]+[ \t]*===)\s*$")
 _DOC = re.compile(r"//(@|-|\s*@(?:description|param|error|class|type|constructor|enum|method)\b)")
 _SHOWN = 60
 

@@ -89,7 +89,7 @@ class _Resolver:
             yield from self.type(result, variables)
         elif result.is_bare:
             yield result.start, f"the result type {result} is not a boxed type: expected a capital letter"
-        elif result.arguments or result.name in variables:
+        elif result.arguments or result.generic or result.name in variables:
             yield (
                 result.start,
                 f"the result type {result} is open: MTProto has no such constructor but vector",

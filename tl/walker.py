@@ -160,6 +160,8 @@ class Walker:
         children.append(self._part(at, COUNT, count))
         values = self._items(kind.item, room, children)
         if room == count:
+            # Of what is lost, too, there are as many as the count says; so the list encodes to it.
+            values += [NOTHING] * (count - len(values))
             return self._span(start, kind, values, children)
         self.lost = count > 0
         return self._span(start, kind, Raw(reader.data[start : reader.pos], values), children)
@@ -172,13 +174,13 @@ class Walker:
         return room
 
     def _items(self, kind: WireType, count: int, children: list[Span]) -> list[object]:
+        """So many elements, fewer where the rest is lost."""
         values: list[object] = []
         frame = ItemsFrame(kind, count)
         self._frames.append(frame)
         self.reader.path.append(0)
         for index in range(count):
             if self.lost:
-                values += [NOTHING] * (count - index)
                 break
             self.reader.path[-1] = index
             frame.left = count - 1 - index

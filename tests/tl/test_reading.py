@@ -434,3 +434,11 @@ def test_what_the_interpreter_has_no_room_for_is_one_finding() -> None:
             look()
     reading = tl.read(data, shapes, mode="lenient")
     assert (found(reading), bytes(reading)) == ([("LimitExceeded", 0, "")], data)
+
+
+def test_what_is_lost_is_not_listed_where_the_bytes_are_kept() -> None:
+    shapes = tl.load("list#1 items:Vector<List> = List;", "shapes")
+    data = words(*[1, VECTOR, 40] * 30)
+    reading = tl.read(data, shapes, mode="lenient")
+    assert bytes(reading) == data
+    assert len(tl.to_json(reading.value)) < 10_000  # not 30 lists of 40

@@ -1,0 +1,8 @@
+"""Fuzz targets for `tl`: each module states one invariant, which a campaign attacks and the tests replay.
+
+    python -m tests.fuzz decode_any --minutes 10     a campaign (needs the extra `fuzz`: atheris)
+    python -m tests.fuzz decode_any FILE...          the same inputs once more, without atheris
+
+A target is a function of bytes that returns where the invariant holds and raises where it does not.  What has
+once found something, and what a campaign reached with least, is in ``corpus/TARGET/``.
+"""

@@ -24,6 +24,7 @@ from mtproto.errors import (
     RemoteProtocolError,
     RequestTimeout,
     RpcError,
+    TempKeyLost,
     TransportCodeReceived,
 )
 from mtproto.session import BadMessage
@@ -49,6 +50,7 @@ __all__ = [
     "ServerConnection",
     "ServerState",
     "Side",
+    "TempKeyLost",
     "TransportCodeReceived",
     "__version__",
     "api",

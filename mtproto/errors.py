@@ -23,6 +23,7 @@ __all__ = [
     "RemoteProtocolError",
     "RequestTimeout",
     "RpcError",
+    "TempKeyLost",
     "TransportCodeReceived",
 ]
 
@@ -98,6 +99,19 @@ class AuthKeyLost(TransportCodeReceived):
 
     def __init__(self) -> None:
         super().__init__(-404)
+
+
+class TempKeyLost(TransportCodeReceived):
+    """Transport error -404 where requests go under temporary keys: the server no longer knows this one.
+
+    The permanent key, and the account, are as they were; the next connection agrees on a new temporary key.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(-404)
+
+    def __str__(self) -> str:
+        return "transport error -404 (the temporary key is not known any more; the permanent one is intact)"
 
 
 class RpcError(MTProtoError):

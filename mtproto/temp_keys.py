@@ -26,9 +26,31 @@ from mtproto.crypto.aes import ige_decrypt, ige_encrypt
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.crypto.kdf_v1 import derive_v1, msg_key_v1
 from mtproto.crypto.randomness import draw
-from mtproto.errors import RpcError
+from mtproto.errors import LocalProtocolError, RpcError
 
-__all__ = ["Binding", "Bindings", "as_long", "bind_request", "open_binding", "renewal_time", "seal_binding"]
+__all__ = [
+    "MARGIN",
+    "MAX_LIFETIME",
+    "MIN_LIFETIME",
+    "Binding",
+    "Bindings",
+    "as_long",
+    "bind_request",
+    "check_lifetime",
+    "open_binding",
+    "renewal_time",
+    "seal_binding",
+]
+
+MIN_LIFETIME = 60
+"""The shortest life of a client's temporary keys, in seconds: an exchange may take that long (H14)."""
+MAX_LIFETIME = 365 * 86_400
+"""The longest, in seconds: the end has to be a 32-bit number (see `handshake.client.MAX_SERVER_TIME`)."""
+MARGIN = 5
+"""Seconds before its end from which a client uses a temporary key no more.
+
+Its server_time was cut to a whole second and has aged on the way, and what is sent takes a while to arrive.
+"""
 
 _HEAD = Struct("<16sqii")
 _INNER_SIZE = 40
@@ -115,9 +137,21 @@ def bind_request(
     return bytes(request)
 
 
+def check_lifetime(lifetime: int | None) -> int | None:
+    """`lifetime`, None or whole seconds from `MIN_LIFETIME` to `MAX_LIFETIME`; else raise LocalProtocolError."""
+    if lifetime is None:
+        return None
+    # a bool is an int, and a float would only be refused in the middle of the exchange
+    if type(lifetime) is not int or not MIN_LIFETIME <= lifetime <= MAX_LIFETIME:
+        raise LocalProtocolError(
+            f"temp_key_lifetime {lifetime!r:.60}, expected whole seconds from {MIN_LIFETIME} to {MAX_LIFETIME}"
+        )
+    return lifetime
+
+
 def renewal_time(begun: float, expires_at: float) -> float:
-    """When to begin with the next temporary key: a tenth of its life before one ends, five minutes at most."""
-    return expires_at - min((expires_at - begun) / 10, 300.0)
+    """When to begin with the next temporary key: a tenth of its life before one ends, from 20 to 300 seconds."""
+    return expires_at - min(max((expires_at - begun) / 10, 20.0), 300.0)
 
 
 @dataclass(frozen=True, slots=True)

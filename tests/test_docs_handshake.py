@@ -45,6 +45,7 @@ def test_the_tables_are_those_of_the_code(side: str) -> None:
     [
         ("MAX_RETRIES", client_steps.MAX_RETRIES),
         ("MAX_FINGERPRINTS", client_steps.MAX_FINGERPRINTS),
+        ("MAX_SERVER_TIME", client.MAX_SERVER_TIME),
         ("MAX_ANSWER", client.MAX_ANSWER),
         ("client.LIFETIME", client.LIFETIME),
         ("server.LIFETIME", server.LIFETIME),

@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Callable
 
 from mtproto.cli import call, demo, serve
-from mtproto.cli.transports import add_secret, add_way
+from mtproto.cli.transports import add_restriction, add_secret, add_way
 from mtproto.datacenters import DATACENTERS
 from tl import __version__
 
@@ -73,11 +73,13 @@ def _serve(command: argparse.ArgumentParser) -> None:
 {command.description}
 When it is ready, it prints one line of JSON: host, port, fingerprint (hex), and
 public_key, the RSA key as PEM (PKCS#1), or the path it was written to.
-Every transport is taken: its first bytes tell which one it is.
-Requests are logged to stderr."""
+Every transport is taken, unless --transport or --obfuscated say otherwise: its
+first bytes tell which one it is.
+Requests are logged to stderr, and connections that were refused."""
     command.add_argument("--host", default="127.0.0.1", help="the address to bind (default: %(default)s)")
     command.add_argument("--port", type=_port, default=0, help="the port to bind (default: any free one)")
     command.add_argument("--public-key-out", metavar="FILE", help="write the public key to FILE")
+    add_restriction(command)
     add_secret(command, "be behind an MTProxy with this secret: take nobody who does not know it")
     command.add_argument(
         "--phone-code-hash", metavar="H", help="what auth.sentCode is to say (default: random)"

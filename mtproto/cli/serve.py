@@ -1,6 +1,7 @@
 """``mtproto serve``: the loopback server until SIGINT or SIGTERM, for clients written in anything.
 
-stdout gets one line of JSON when the server is ready, stderr a line for each request.
+stdout gets one line of JSON when the server is ready, stderr a line for each request, and for each connection
+that was refused or broke.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import asyncio
 import contextlib
 import ipaddress
 import json
+import logging
 import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -28,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not _is_loopback(arguments.host):
         _log(f"warning: {arguments.host!r} can be reached from elsewhere, and this is a test server")
     # Where the loop can't watch for signals, SIGINT arrives as an exception.
-    with contextlib.suppress(KeyboardInterrupt):
+    with _logging(), contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(arguments))
     return 0
 
@@ -43,6 +46,8 @@ async def _serve(arguments: argparse.Namespace) -> None:
         port=arguments.port,
         phone_code_hash=arguments.phone_code_hash,
         mtproxy_secret=arguments.mtproxy_secret,
+        transport=arguments.transport,
+        obfuscated=arguments.obfuscated,
         on_request=_log_request,
     )
     async with contextlib.AsyncExitStack() as stack:
@@ -78,8 +83,34 @@ def _reason(error: OSError) -> str:
 
 
 def _log_request(log: testing.RequestLog) -> None:
-    time = datetime.now().astimezone().isoformat(timespec="milliseconds")
-    _log(f"{time} {log.peer} {log.method} -> {log.answer}")
+    _log(f"{_now()} {log.peer} {log.method} -> {log.answer}")
+
+
+@contextlib.contextmanager
+def _logging() -> Iterator[None]:
+    """Meanwhile what the package logs goes to stderr: connections refused and broken, and mistakes."""
+    logger, handler = logging.getLogger("mtproto"), _OneLine()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+
+
+class _OneLine(logging.Handler):
+    """One line for each record; of an exception what it says, without where it comes from."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        text = record.getMessage()
+        _log(f"{_now()} {text}" if error is None else f"{_now()} {text}: {type(error).__name__}: {error}")
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")
 
 
 def _log(line: str) -> None:

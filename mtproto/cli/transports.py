@@ -20,7 +20,7 @@ from mtproto.transport import (
     read_init,
 )
 
-__all__ = ["Opened", "Way", "add_secret", "add_way", "frames_of", "opened"]
+__all__ = ["Opened", "Way", "add_restriction", "add_secret", "add_way", "frames_of", "opened"]
 
 
 class WayOptions(TypedDict):
@@ -65,6 +65,16 @@ def add_way(command: argparse.ArgumentParser) -> None:
         "--obfuscated", action="store_true", help="make the stream look random; not with full"
     )
     add_secret(command, "the secret of the MTProxy to speak to: 16 bytes, or dd and 16; implies --obfuscated")
+
+
+def add_restriction(command: argparse.ArgumentParser) -> None:
+    """The arguments of a command that is connected to."""
+    command.add_argument(
+        "--transport",
+        choices=sorted(FRAMINGS),
+        help="take only clients that cut frames like this (default: whatever the client speaks)",
+    )
+    command.add_argument("--obfuscated", action="store_true", help="take only obfuscated connections")
 
 
 def add_secret(command: argparse.ArgumentParser, meaning: str) -> None:

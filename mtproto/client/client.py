@@ -23,6 +23,7 @@ from mtproto.errors import (
     MTProtoError,
     RequestTimeout,
     RpcError,
+    TempKeyLost,
     TransportCodeReceived,
 )
 from mtproto.events import (
@@ -94,6 +95,7 @@ class Client:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._auth_key: AuthKey | None = None
+        self._has_temp_key = False
 
     # What it is
 
@@ -340,6 +342,7 @@ class Client:
             match event:
                 case KeyAgreed():
                     self._auth_key = event.auth_key
+                    self._has_temp_key = event.temp_auth_key is not None
                     self._api_id = self._introduces_as  # a new temporary key has to be introduced too
                     self._set_ready(event)
                 case AnswerReceived(number, body):
@@ -354,10 +357,15 @@ class Client:
                     self._messages.append(event)
                     self._news.set()
                 case TransportErrorReceived(code):
-                    is_lost = code == -404 and self._ready.done()
-                    raise AuthKeyLost if is_lost else TransportCodeReceived(code)
+                    raise self._told_by(code)
                 case _:
                     pass
+
+    def _told_by(self, code: int) -> TransportCodeReceived:
+        """What a transport error means: of -404, which key is not known, once there is one."""
+        if code != -404 or not self._ready.done():
+            return TransportCodeReceived(code)
+        return TempKeyLost() if self._has_temp_key else AuthKeyLost()
 
     def _settle(self, number: int, outcome: bytes | Exception) -> None:
         future = self._waiting.pop(number, None)

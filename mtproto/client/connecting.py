@@ -69,10 +69,10 @@ def connect(
     which full can't.  `mtproxy_secret`, in hexadecimal, is that of the MTProxy at `host` and `port`: the
     connection is then obfuscated, and padded where the secret begins with dd.  `dc` is the data centre's
     number as the key exchange names it, and as the proxy is asked for it.  With a `temp_key_lifetime`, in
-    seconds, requests go under temporary keys that are renewed in time.  With an `api_id`, requests are
-    wrapped in invokeWithLayer(initConnection(...)) until one has been answered.  `timeout` bounds, in
-    seconds, the connection and the key exchange together.  `tap` is called with "out" or "in" and the raw
-    bytes of the socket.
+    whole seconds from 60 to 31,536,000, requests go under temporary keys that are renewed in time.  With an
+    `api_id`, requests are wrapped in invokeWithLayer(initConnection(...)) until one has been answered.
+    `timeout` bounds, in seconds, the connection and the key exchange together.  `tap` is called with "out" or
+    "in" and the raw bytes of the socket.
 
     Raise, when awaited: ConnectionClosed (refused, unreachable, closed early), HandshakeFailed,
     TransportCodeReceived, RequestTimeout; LocalProtocolError and ValueError for wrong arguments.

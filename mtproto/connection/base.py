@@ -30,6 +30,7 @@ class Connection(ABC, Generic[EventT]):
         self._out = bytearray()
         self._failure: RemoteProtocolError | None = None
         self._closed = False
+        self._ends = False
         self._frames: deque[FramingEvent] = deque()
         self._running: Progress[EventT] | None = None
         self._work: Work | None = None
@@ -55,7 +56,7 @@ class Connection(ABC, Generic[EventT]):
         """The events that `data`, the next bytes of the stream, brings; see *Damage* for what it raises."""
         if self._failure is not None:
             raise self._failure.with_traceback(None)
-        if self._closed:
+        if self._closed or self._ends:
             return []
         try:
             self._frames.extend(self._framing.receive_data(data))
@@ -109,14 +110,24 @@ class Connection(ABC, Generic[EventT]):
             self._fail(error)
             if not events:
                 raise
+        if self._ends and self._work is None and not self._closed:
+            self._end()
         return events
 
     def receive_eof(self) -> None:
-        """The peer has closed its end; raise RemoteProtocolError if that is in the middle of a frame."""
-        self._end()
+        """The peer has closed its end; raise RemoteProtocolError if that is in the middle of a frame.
+
+        While there is `work` the end waits behind the frames that do, with what it raises: `finish_work` comes
+        to it.
+        """
+        self._ends = True
+        if self._work is None:
+            self._end()
         try:
             self._framing.eof()
         except RemoteProtocolError as error:
+            if self._work is not None:  # it is the framing's failure, and found there
+                return
             self._fail(error)
             raise
 

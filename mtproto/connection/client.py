@@ -34,11 +34,13 @@ class ClientConnection(Connection[ClientEvent]):
     exchange names it (plus 10000 for test ones, negative for media).  With an `auth_key`, give its
     `server_salt` and `time_offset` (seconds that the server's clock is ahead) as far as they are known.
 
-    With a `temp_key_lifetime`, in seconds, requests are sent under temporary keys (perfect forward secrecy):
-    each is bound to the permanent key, `KeyAgreed` says so, and is renewed in time.  After each the server has
-    to be told again who is there (initConnection).
+    With a `temp_key_lifetime`, in whole seconds from 60 to 31,536,000 (a year), requests are sent under
+    temporary keys (perfect forward secrecy): each is bound to the permanent key, `KeyAgreed` says so, and is
+    renewed in time.  After each the server has to be told again who is there (initConnection).
 
     `transport`, `obfuscated` and `mtproxy_secret` say how the bytes look: see `transport.client_framing`.
+
+    Raise LocalProtocolError for a `temp_key_lifetime` that can't be.
     """
 
     def __init__(

@@ -5,7 +5,9 @@
                     → auth.bindTempAuthKey in a session under it → that session is the one for requests;
                     the same again in time before the temporary key expires, in the same connection
 
-The session before is still listened to, for the answers that it waits for.
+The session before is still listened to, for the answers that it waits for; it acknowledges them as long as
+its key lasts.  A key's end is the whole second of server time that its binding names; a client stops `MARGIN`
+seconds before that, so that the server never gets a message under a key that it has dropped.
 
 Specification: core.telegram.org/mtproto/auth_key, core.telegram.org/api/pfs; checks H13 to H15.
 """
@@ -23,7 +25,7 @@ from mtproto.events import AnswerReceived, ClientEvent, KeyAgreed, RequestFailed
 from mtproto.handshake import ClientHandshake, Finished, Steps
 from mtproto.handshake.client import LIFETIME
 from mtproto.session import ClientSession
-from mtproto.temp_keys import bind_request, renewal_time
+from mtproto.temp_keys import MARGIN, bind_request, check_lifetime, renewal_time
 
 __all__ = ["ClientKeys", "Keyed"]
 
@@ -32,7 +34,10 @@ _TRUE = bytes.fromhex("b5757299")  # boolTrue#997275b5
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """A session, the auth_key it is under, and when that has to be renewed and expires, if ever."""
+    """A session, the auth_key it is under, and when that has to be renewed, if ever.
+
+    From `expires_at`, by our own clock, nothing is sent under it; the server knows it `MARGIN` seconds longer.
+    """
 
     session: ClientSession
     auth_key: AuthKey
@@ -53,8 +58,8 @@ class _Binding:
 class ClientKeys:
     """Which session to send in; see the module.  `current` is None until there is one.
 
-    `keys`, `dc`, `clock` and `rng` are those of `ClientHandshake`; with a `lifetime`, in seconds, keys are
-    temporary.
+    `keys`, `dc`, `clock` and `rng` are those of `ClientHandshake`; with a `lifetime`, in whole seconds from
+    60 to 31,536,000, keys are temporary.  LocalProtocolError for another one.
     """
 
     def __init__(
@@ -68,7 +73,7 @@ class ClientKeys:
     ) -> None:
         self._keys = keys
         self._dc = dc
-        self._lifetime = lifetime
+        self._lifetime = check_lifetime(lifetime)
         self._clock = clock
         self._rng = rng
         self._numbers = count(1)
@@ -147,7 +152,9 @@ class ClientKeys:
         if permanent is None:
             raise LocalProtocolError("a temporary key without a permanent one to bind it to")
         session = self._new_session(temporary, agreed.server_salt, agreed.time_offset)
-        keyed = Keyed(session, temporary, renewal_time(self._begun, expires_at), expires_at)
+        ends = int(expires_at + agreed.time_offset)  # one number, for the server and for us
+        last = ends - agreed.time_offset - MARGIN
+        keyed = Keyed(session, temporary, renewal_time(self._begun, last), last)
 
         def request(msg_id: int) -> bytes:
             return bind_request(
@@ -155,7 +162,7 @@ class ClientKeys:
                 temporary=temporary,
                 permanent=permanent,
                 session_id=session.session_id,
-                expires_at=int(expires_at + session.ids.time_offset),
+                expires_at=ends,
                 rng=self._rng,
             )
 
@@ -190,7 +197,7 @@ class ClientKeys:
             agreed.server_salt,
             agreed.time_offset,
             agreed.auth_key,
-            agreed.expires_at,
+            binding.keyed.expires_at,
         )
 
     # Sending, and timers

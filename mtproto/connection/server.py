@@ -8,6 +8,7 @@ from mtproto.connection.base import Connection, Progress
 from mtproto.connection.deadlines import Deadlines, Watch
 from mtproto.connection.quick_acks import read_quick_ack
 from mtproto.connection.state import ServerState
+from mtproto.crypto.auth_key import AuthKey
 from mtproto.crypto.rsa import PrivateKey
 from mtproto.envelope import (
     PLAIN_AUTH_KEY_ID,
@@ -29,12 +30,16 @@ from mtproto.transport import Frame, ProxySecret, ServerFraming
 
 __all__ = ["ServerConnection"]
 
+_MAX_CIPHERS = 4
+"""A client uses one key, and two while a temporary one is renewed."""
+
 
 class ServerConnection(Connection[ServerEvent]):
     """A server's end of one connection; which framing the client speaks is told by its first bytes.
 
     `keys` are the server's RSA keys.  With an `mtproxy_secret` only obfuscated connections that know it are
-    taken, with a `dc` only key exchanges for that data centre.  `sessions` holds the sessions that use this
+    taken, with a `dc` only key exchanges for that data centre; with the name of a framing as `transport` only
+    that one, with `obfuscated` only obfuscated connections.  `sessions` holds the sessions that use this
     connection.
     """
 
@@ -44,11 +49,15 @@ class ServerConnection(Connection[ServerEvent]):
         state: ServerState,
         *,
         mtproxy_secret: ProxySecret | str | bytes | None = None,
+        transport: str | None = None,
+        obfuscated: bool = False,
         dc: int | None = None,
         deadlines: Deadlines = Deadlines(),  # noqa: B008 - it is immutable
     ) -> None:
         secret = None if mtproxy_secret is None else ProxySecret.read(mtproxy_secret)
-        self._detection = ServerFraming(secret=secret, seen=state.seen_inits, rng=state.rng)
+        self._detection = ServerFraming(
+            secret=secret, transport=transport, obfuscated=obfuscated, seen=state.seen_inits, rng=state.rng
+        )
         super().__init__(self._detection, state.clock, state.rng)
         self.state = state
         self._watch = Watch(deadlines, state.clock())
@@ -118,8 +127,7 @@ class ServerConnection(Connection[ServerEvent]):
             raise RemoteProtocolError(
                 "an unknown auth_key_id", check="S1", got=payload[:8].hex(), reply=UNKNOWN_AUTH_KEY
             )
-        cipher = self._ciphers.setdefault(auth_key.key_id, Cipher(auth_key, Side.SERVER))
-        envelope = cipher.open(payload)
+        envelope = self._cipher(auth_key).open(payload)
         if quick_ack:  # now: it says that the message has arrived, before anything becomes of it
             self._out += self._framing.encode_quick_ack(read_quick_ack(auth_key, payload)[0])
         session = self.state.session(auth_key, envelope.session_id)
@@ -128,6 +136,15 @@ class ServerConnection(Connection[ServerEvent]):
         for destroyed in session.take_destroyed():
             if destroyed != session.session_id:
                 self.state.forget_session(SessionId(auth_key.key_id, destroyed))
+
+    def _cipher(self, auth_key: AuthKey) -> Cipher:
+        """The cipher of a key, kept for the next message; of the keys that a client uses, the latest few."""
+        cipher = self._ciphers.get(auth_key.key_id)
+        if cipher is None:
+            if len(self._ciphers) >= _MAX_CIPHERS:
+                del self._ciphers[next(iter(self._ciphers))]
+            cipher = self._ciphers[auth_key.key_id] = Cipher(auth_key, Side.SERVER)
+        return cipher
 
     def _end(self) -> None:
         super()._end()

@@ -14,6 +14,7 @@ from mtproto.errors import HandshakeFailed, LocalProtocolError
 from mtproto.handshake.client_steps import (
     MAX_FINGERPRINTS,
     MAX_RETRIES,
+    MAX_SERVER_TIME,
     STEPS,
     AwaitingDHGen,
     AwaitingDHParams,
@@ -24,7 +25,15 @@ from mtproto.handshake.client_steps import (
 from mtproto.handshake.steps import Step
 from mtproto.handshake.work import Steps, run
 
-__all__ = ["LIFETIME", "MAX_ANSWER", "MAX_FINGERPRINTS", "MAX_RETRIES", "ClientHandshake", "Finished"]
+__all__ = [
+    "LIFETIME",
+    "MAX_ANSWER",
+    "MAX_FINGERPRINTS",
+    "MAX_RETRIES",
+    "MAX_SERVER_TIME",
+    "ClientHandshake",
+    "Finished",
+]
 
 MAX_ANSWER = 16 * 1024
 """The longest answer that is looked at, in bytes: some twenty times what any of them takes."""
@@ -38,7 +47,7 @@ class ClientHandshake:
     """The exchange as one object: `start` gives the first query, `receive` each next one.
 
     `keys` are the RSA keys we trust, in our order of preference; `dc` is the number of the data centre (plus
-    10000 for test ones, negative for media).  With `expires_in`, seconds from 1 to 2**31 - 1, the key is a
+    10000 for test ones, negative for media).  With `expires_in`, whole seconds from 1 to 2**31 - 1, the key is a
     temporary one.  `clock` is unix time in seconds, `rng` gives random bytes.  Both methods deal in message
     bodies; `result` is there when the exchange is complete, which has to be by `deadline`.
     """
@@ -57,8 +66,10 @@ class ClientHandshake:
             raise LocalProtocolError("a key exchange needs at least one RSA key to trust")
         if not -(2**31) <= dc < 2**31:
             raise LocalProtocolError(f"dc {dc} is no 32-bit number")
-        if expires_in is not None and not 0 < expires_in < 2**31:
-            raise LocalProtocolError(f"expires_in {expires_in}, expected from 1 to 2**31 - 1 seconds")
+        if expires_in is not None and not (type(expires_in) is int and 0 < expires_in < 2**31):
+            raise LocalProtocolError(
+                f"expires_in {expires_in!r:.60}, expected whole seconds from 1 to 2**31 - 1"
+            )
         self._context = ClientContext(tuple(keys), dc, expires_in, clock, rng)
         self._lifetime = lifetime
         self._started = 0.0

@@ -24,6 +24,7 @@ from mtproto.crypto.auth_key import AuthKey, dh_params_fail_hash, initial_salt
 from mtproto.crypto.dh import check_group, check_public, power, read_public, to_256_bytes
 from mtproto.crypto.factoring import advance, begin
 from mtproto.crypto.primes import minimal_bytes
+from mtproto.crypto.randomness import draw
 from mtproto.crypto.rsa import PublicKey, rsa_pad_encrypt
 from mtproto.errors import HandshakeFailed, LocalProtocolError
 from mtproto.handshake.inner import open_inner, seal_inner
@@ -33,6 +34,7 @@ from mtproto.handshake.work import Steps, do
 __all__ = [
     "MAX_FINGERPRINTS",
     "MAX_RETRIES",
+    "MAX_SERVER_TIME",
     "STEPS",
     "AwaitingDHGen",
     "AwaitingDHParams",
@@ -45,6 +47,8 @@ MAX_RETRIES = 5
 """How many times dh_gen_retry is followed; the specification gives no bound (H11)."""
 MAX_FINGERPRINTS = 64
 """The most key fingerprints looked at in one resPQ (H3)."""
+MAX_SERVER_TIME = 2**31 - 366 * 86_400
+"""The server's clock has to show less (H12): msg_id and expires_at end in January 2038, and a year is for use."""
 _MAX_SECRETS = 8
 
 
@@ -103,7 +107,7 @@ class Finished:
 
 
 def _step1(state: None, message: None, context: ClientContext) -> Steps[tuple[AwaitingResPQ, tl.TLObject]]:
-    nonce = context.rng(16)
+    nonce = draw(context.rng, 16)
     yield from ()  # nothing here is heavy
     return AwaitingResPQ(nonce), service.ReqPqMulti(nonce=nonce)
 
@@ -114,7 +118,7 @@ def _step2(
     _same("nonce", answer.nonce, state.nonce)
     p, q = map(minimal_bytes, (yield from _factorize(answer.pq)))
     key = _choose_key(answer.server_public_key_fingerprints, context.keys)
-    new_nonce = context.rng(32)
+    new_nonce = draw(context.rng, 32)
     inner = _inner_data(answer, p, q, new_nonce, context)
     query = service.ReqDHParams(
         nonce=state.nonce,
@@ -191,6 +195,7 @@ def _step3(
         answer.encrypted_answer, state.new_nonce, state.server_nonce, service.ServerDHInnerData, check="H5"
     )
     _same_nonces(inner, state)
+    _check_server_time(inner.server_time)
     prime = yield from do(check_group, inner.g, inner.dh_prime)
     g_a = read_public(inner.g_a, prime, "g_a")
     b, g_b = yield from _choose_secret(inner.g, prime, context.rng)
@@ -199,10 +204,21 @@ def _step3(
     return waiting, _set_dh_params(state, g_b, 0, context)
 
 
+def _check_server_time(server_time: int) -> None:
+    """Whether our messages and temporary keys can tell this time, and a year on (H12)."""
+    if not 0 <= server_time < MAX_SERVER_TIME:
+        raise HandshakeFailed(
+            "a server_time that can't be",
+            check="H12",
+            got=server_time,
+            expected=f"unix time from 0 to {MAX_SERVER_TIME - 1}",
+        )
+
+
 def _choose_secret(g: int, prime: int, rng: Callable[[int], bytes]) -> Steps[tuple[int, int]]:
     """b and g_b; another b where g_b is too near the ends, as one in 2**63 is (H8, H9)."""
     for _ in range(_MAX_SECRETS):
-        b = int.from_bytes(rng(256))
+        b = int.from_bytes(draw(rng, 256))
         g_b = yield from do(power, g, b, prime)
         try:
             check_public(g_b, prime, "g_b")
@@ -286,7 +302,7 @@ STEPS = (
         AwaitingDHParams,
         (service.ServerDHParamsOk, service.ServerDHParamsFail),
         _step3,
-        ("H1", "H5", "H6", "H7", "H8", "H9", "H10"),
+        ("H1", "H5", "H6", "H7", "H8", "H9", "H10", "H12"),
         (service.SetClientDHParams,),
         (AwaitingDHGen,),
         may_trail=(service.ServerDHParamsOk,),

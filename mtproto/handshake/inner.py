@@ -16,6 +16,7 @@ import tl
 from mtproto import service
 from mtproto.crypto.aes import ige_decrypt, ige_encrypt
 from mtproto.crypto.kdf import tmp_aes
+from mtproto.crypto.randomness import draw
 from mtproto.errors import HandshakeFailed
 
 __all__ = ["open_inner", "seal_inner"]
@@ -35,7 +36,7 @@ def seal_inner(
     """The encrypted form of `inner`; `digest` and `padding` are computed unless they are given."""
     data = bytes(inner)
     head = sha1(data).digest() if digest is None else digest
-    tail = rng(-(len(head) + len(data)) % 16) if padding is None else padding
+    tail = draw(rng, -(len(head) + len(data)) % 16) if padding is None else padding
     return ige_encrypt(head + data + tail, *tmp_aes(new_nonce, server_nonce))
 
 

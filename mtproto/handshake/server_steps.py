@@ -21,6 +21,7 @@ from mtproto import service
 from mtproto.crypto.auth_key import AuthKey, initial_salt
 from mtproto.crypto.dh import TELEGRAM_DH_PRIME, check_public, power, read_public, to_256_bytes
 from mtproto.crypto.primes import minimal_bytes, random_semiprime
+from mtproto.crypto.randomness import draw
 from mtproto.crypto.rsa import PrivateKey, decrypt_inner_data
 from mtproto.errors import HandshakeFailed, LocalProtocolError
 from mtproto.handshake.inner import open_inner, seal_inner
@@ -125,7 +126,7 @@ def _step1(
     state: object, query: service.ReqPqMulti | service.ReqPq, context: ServerContext
 ) -> Steps[tuple[AwaitingReqDH, tl.TLObject]]:
     yield from ()  # nothing here is heavy
-    server_nonce = context.rng(16)
+    server_nonce = draw(context.rng, 16)
     p, q = context.primes or random_semiprime(context.rng)
     answer = service.ResPQ(
         nonce=query.nonce,
@@ -205,7 +206,7 @@ def _check_dc(inner: service.TypePQInnerData, dc: int | None) -> None:
 
 def _new_pair(context: ServerContext) -> Steps[KeyPair]:
     for _ in range(_MAX_SECRETS):
-        secret = int.from_bytes(context.rng(256))
+        secret = int.from_bytes(draw(context.rng, 256))
         pair = yield from do(KeyPair, context.g, TELEGRAM_DH_PRIME, secret)
         try:
             check_public(pair.public, pair.prime, "g_a")

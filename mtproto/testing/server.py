@@ -39,7 +39,7 @@ from mtproto.testing.handlers import (
     unwrap,
 )
 from mtproto.testing.peer import MAX_BACKLOG, Peer
-from mtproto.transport import ProxySecret
+from mtproto.transport import ProxySecret, ServerFraming
 
 __all__ = ["LoopbackServer", "RequestLog", "serve"]
 
@@ -72,6 +72,8 @@ class LoopbackServer:
         key: PrivateKey | None = None,
         phone_code_hash: str | None = None,
         mtproxy_secret: ProxySecret | str | bytes | None = None,
+        transport: str | None = None,
+        obfuscated: bool = False,
         on_request: Callable[[RequestLog], None] | None = None,
         deadlines: Deadlines = Deadlines(),  # noqa: B008 - it is immutable
         max_connections: int = MAX_CONNECTIONS,
@@ -88,6 +90,11 @@ class LoopbackServer:
         self._given = None if handlers is None else checked(handlers)
         self._phone_code_hash = phone_code_hash
         self._secret = None if mtproxy_secret is None else ProxySecret.read(mtproxy_secret)
+        ServerFraming(
+            secret=self._secret, transport=transport, obfuscated=obfuscated
+        )  # raises here, not later
+        self._transport = transport
+        self._obfuscated = obfuscated
         self._handlers: Handlers = {}
         self._on_request = on_request
         self._deadlines = deadlines
@@ -148,7 +155,12 @@ class LoopbackServer:
             writer.close()
             return
         connection = ServerConnection(
-            [self._key], self.state, mtproxy_secret=self._secret, deadlines=self._deadlines
+            [self._key],
+            self.state,
+            mtproxy_secret=self._secret,
+            transport=self._transport,
+            obfuscated=self._obfuscated,
+            deadlines=self._deadlines,
         )
         peer = Peer(
             connection,
@@ -300,6 +312,8 @@ def serve(
     key: PrivateKey | None = None,
     phone_code_hash: str | None = None,
     mtproxy_secret: ProxySecret | str | bytes | None = None,
+    transport: str | None = None,
+    obfuscated: bool = False,
     on_request: Callable[[RequestLog], None] | None = None,
     deadlines: Deadlines = Deadlines(),  # noqa: B008 - it is immutable
     max_connections: int = MAX_CONNECTIONS,
@@ -317,6 +331,7 @@ def serve(
 
     Which transport a client speaks, and whether obfuscated, is told by its first bytes: all are taken.  With an
     `mtproxy_secret` (hexadecimal) the server is one behind an MTProxy, and takes only clients that know it.
+    `transport`, the name of a framing, and `obfuscated` restrict it to that framing, and to obfuscated connections.
     `deadlines` (see `Deadlines`), `max_connections` and `max_backlog`, the bytes that a client may leave unread,
     are for clients that would cost too much.
     """
@@ -327,6 +342,8 @@ def serve(
         key=key,
         phone_code_hash=phone_code_hash,
         mtproxy_secret=mtproxy_secret,
+        transport=transport,
+        obfuscated=obfuscated,
         on_request=on_request,
         deadlines=deadlines,
         max_connections=max_connections,

@@ -3,7 +3,8 @@
     framing      what they share, and the events      headed      a header with a length, then so many bytes
     abridged, intermediate, padded, full              table       all of them by name
     obfuscation  a layer of AES-CTR around a framing  secret, replay   what goes with it
-    detection    a server's: told by the first bytes  opening     a client's: as it was asked for
+    detection    a server's: told by the first bytes  lookalikes  what else calls at its ports
+    opening      a client's: as it was asked for
 
 Specification: core.telegram.org/mtproto/mtproto-transports
 """

@@ -5,12 +5,14 @@ bytes it takes, and never more than the client is sure to send before it waits f
 
     1     ef                    abridged
     4     eeeeeeee, dddddddd    intermediate, padded
-    4     GET , POST, …         refused: HTTP
+    4     GET , POST, …         refused: HTTP (`lookalikes` has them all)
+    4     16030102              refused: a TLS hello of the length that most have
     8     ........ 00000000     full: it has no prefix, but its first frame is number 0
-    9     160301.. ..01....     refused: a TLS hello, told by its two lengths that agree
+    9     1603.... ..01......   refused: any other TLS hello, told by its two lengths that agree
     64    anything else         obfuscated, if the tag in it is that of a framing; otherwise refused
 
-A server with the secret of a proxy speaks to those only who know it.  What is refused is named as far as it
+A server with the secret of a proxy speaks to those only who know it, and one may be told to take but one
+framing, or nothing that is not obfuscated.  What is refused is named as far as it
 can be, for the operator's log: web browsers and port scanners call at the same ports.
 
 Specification: core.telegram.org/mtproto/mtproto-transports; what an obfuscated connection can't start with is
@@ -27,26 +29,16 @@ from mtproto.errors import FramingError, LocalProtocolError
 from mtproto.side import Side
 from mtproto.transport.framing import MAX_PAYLOAD, Event, Framing, checked_limit
 from mtproto.transport.full import Full
-from mtproto.transport.obfuscation import INIT_SIZE, TAGS, Obfuscated, read_init
+from mtproto.transport.lookalikes import TLS_HEAD, likeness
+from mtproto.transport.obfuscation import INIT_SIZE, TAGS, Obfuscated, obfuscated_tag, read_init
 from mtproto.transport.replay import SeenInits
 from mtproto.transport.secret import ProxySecret
-from mtproto.transport.table import FRAMINGS
+from mtproto.transport.table import FRAMINGS, framing_class
 
-__all__ = ["LOOKALIKES", "ServerFraming", "detect"]
+__all__ = ["ServerFraming", "detect"]
 
 _PREFIX: Final = 4
 _FULL_HEAD: Final = 8
-_TLS_HEAD: Final = 9
-
-LOOKALIKES: tuple[tuple[bytes, str], ...] = (
-    (b"\x16\x03\x01\x02", "a TLS hello"),
-    *(
-        (verb.ljust(_PREFIX)[:_PREFIX], f"an HTTP request ({verb.decode()})")
-        for verb in (b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"DELETE", b"PATCH", b"CONNECT", b"TRACE")
-    ),
-    (b"PRI ", "an HTTP/2 connection"),
-)
-"""First bytes that are none of the framings' here, and what they look like."""
 
 
 def detect(start: bytes | bytearray) -> type[Framing] | type[Obfuscated] | None:
@@ -60,25 +52,16 @@ def detect(start: bytes | bytearray) -> type[Framing] | type[Obfuscated] | None:
             return framing
     if len(start) < _PREFIX:
         return None
-    likely = next((what for first, what in LOOKALIKES if start.startswith(first)), None)
-    if likely is None and _is_tls_hello(start):
-        likely = "a TLS hello"
+    likely = likeness(start)
     if likely is not None:
         raise _refused(f"this looks like {likely}, which is not spoken here", "X11", start[:_PREFIX])
     if len(start) < _FULL_HEAD:
         return None
     if start[4:8] == bytes(4):  # no init has it, so that the two can be told apart
         return Full
-    if len(start) < _TLS_HEAD and start[0] == 0x16:
+    if len(start) < TLS_HEAD and start[0] == 0x16:
         return None
     return Obfuscated
-
-
-def _is_tls_hello(start: bytes | bytearray) -> bool:
-    """Whether this is a record with a ClientHello: type, version, length; type 1, that length less 4."""
-    if len(start) < _TLS_HEAD or start[:2] != b"\x16\x03" or start[5] != 1:
-        return False
-    return int.from_bytes(start[3:5], "big") == int.from_bytes(start[6:9], "big") + 4
 
 
 def _refused(message: str, check: str, got: bytes | bytearray) -> FramingError:
@@ -97,6 +80,10 @@ class ServerFraming:
     Until the client has told there is no framing (`framing` is None), and nothing can be encoded.  With a
     `secret` only obfuscated connections that know it are taken.  `seen` is what the connections of a server
     share in order to refuse replayed inits; without it they are not refused.
+
+    `transport`, the name of a framing, and `obfuscated` restrict what is taken otherwise: that framing only,
+    obfuscated connections only; FramingError (X11) for others.  Raises LocalProtocolError for a name that there
+    is not, and for a framing that can't be obfuscated, or not with this secret.
     """
 
     side = Side.SERVER
@@ -106,11 +93,17 @@ class ServerFraming:
         max_payload: int = MAX_PAYLOAD,
         *,
         secret: ProxySecret | None = None,
+        transport: str | None = None,
+        obfuscated: bool = False,
         seen: SeenInits | None = None,
         rng: Rng = os.urandom,
     ) -> None:
         self.max_payload = checked_limit(max_payload)
         self._secret = secret
+        self._only = None if transport is None else framing_class(transport)
+        self._only_obfuscated = obfuscated or secret is not None
+        if self._only is not None and self._only_obfuscated:
+            obfuscated_tag(self._only, secret)
         self._seen = seen
         self._rng = rng
         self._start = bytearray()
@@ -148,7 +141,10 @@ class ServerFraming:
         return len(self._start) if self._framing is None else self._framing.buffered
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> list[Event]:
-        """As `Framing.receive_data`; FramingError (X7, X11) also when the first bytes are those of no framing."""
+        """As `Framing.receive_data`; FramingError (X7, X11) also when the first bytes are those of no framing.
+
+        The same where they are those of a framing that is not taken here.
+        """
         if self._framing is not None:
             return self._framing.receive_data(data)
         if self._failure is not None:
@@ -179,6 +175,7 @@ class ServerFraming:
                 "X7",
                 self._start[:_PREFIX],
             )
+        self._check_taken(found, obfuscated=False)
         del self._start[: len(found.prefix)]
         return found(self.side, self.max_payload, rng=self._rng)
 
@@ -191,10 +188,23 @@ class ServerFraming:
             raise _refused(
                 f"neither a framing nor an obfuscated connection{known}", "X7", self._start[:_PREFIX]
             )
+        self._check_taken(inner, obfuscated=True)
         if self._seen is not None and not self._seen.add(init.wire):
             raise FramingError("an obfuscated connection was opened with an init seen before", check="X7")
         del self._start[:INIT_SIZE]
         return Obfuscated(inner(self.side, self.max_payload, rng=self._rng), init)
+
+    def _check_taken(self, found: type[Framing], *, obfuscated: bool) -> None:
+        """Whether the operator wants what the client speaks."""
+        is_wanted = self._only in (None, found)
+        if not is_wanted or (self._only_obfuscated and not obfuscated):
+            layer = "obfuscated " if self._only_obfuscated else ""
+            raise FramingError(
+                "a transport that this server does not take",
+                check="X11",
+                got=f"obfuscated {found.name}" if obfuscated else found.name,
+                expected=layer + ("connections" if self._only is None else self._only.name),
+            )
 
     def eof(self) -> None:
         """As `Framing.eof`; FramingError (X11) also when the stream ends before it tells its framing."""

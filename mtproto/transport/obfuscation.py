@@ -31,6 +31,7 @@ from mtproto.crypto.randomness import Rng, draw
 from mtproto.errors import FramingError, LocalProtocolError
 from mtproto.side import Side
 from mtproto.transport.framing import Event, Framing
+from mtproto.transport.lookalikes import LOOKALIKES, likeness
 from mtproto.transport.secret import ProxySecret
 from mtproto.transport.table import FRAMINGS
 
@@ -42,6 +43,7 @@ __all__ = [
     "Obfuscated",
     "is_forbidden",
     "obfuscated_client",
+    "obfuscated_tag",
     "read_init",
     "write_init",
 ]
@@ -55,20 +57,20 @@ TAGS: Mapping[bytes, type[Framing]] = MappingProxyType(
 
 FORBIDDEN: tuple[bytes, ...] = (
     *(f.prefix for f in FRAMINGS.values() if f.prefix),
-    b"HEAD",
-    b"POST",
-    b"GET ",
-    b"OPTI",
-    b"\x16\x03\x01\x02",
+    *(first for first, _ in LOOKALIKES),
 )
-"""What no init starts with: a server takes it for another framing, HTTP or TLS (X7)."""
+"""What no init starts with, as a server takes it for another framing, HTTP or TLS (X7); see `is_forbidden`."""
 
 _ATTEMPTS: Final = 100
 
 
 def is_forbidden(start: bytes) -> bool:
-    """Whether an init must not start like this: as `FORBIDDEN`, or with the number 0 of the full framing."""
-    return start.startswith(FORBIDDEN) or start[4:8] == bytes(4)
+    """Whether no init may start like this: like a framing, a stranger, or the full framing's number 0.
+
+    `start` is the first 9 bytes or more; what is forbidden is just what `detection.detect` takes for something
+    else.
+    """
+    return start.startswith(FORBIDDEN) or start[4:8] == bytes(4) or likeness(start) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,12 @@ def write_init(
 
 
 def read_init(wire: bytes, *, secret: ProxySecret | None = None) -> Init:
-    """What the 64 bytes of a client's init say; whether its tag is that of a framing is not looked at here."""
+    """What the 64 bytes of a client's init say; whether its tag is that of a framing is not looked at here.
+
+    Raises LocalProtocolError for another number of bytes: it is for the caller to wait for them, and to cut.
+    """
+    if len(wire) != INIT_SIZE:
+        raise LocalProtocolError(f"an init of {len(wire)} bytes, expected {INIT_SIZE}")
     to_server, to_client = _key_streams(wire, secret)
     end = to_server(wire)[56:]
     return Init(wire, end[:4], int.from_bytes(end[4:6], "little", signed=True), to_server, to_client)
@@ -192,6 +199,17 @@ class Obfuscated:
         return self._encrypt(self.inner.encode_code(code))
 
 
+def obfuscated_tag(inner: Framing | type[Framing], secret: ProxySecret | None) -> bytes:
+    """The framing's tag; LocalProtocolError where it can't be obfuscated, or not with this secret."""
+    if inner.tag is None:
+        raise LocalProtocolError(f"the {inner.name} framing can't be obfuscated")
+    if secret is not None and secret.padded_only and not inner.pads:
+        raise LocalProtocolError(
+            f"an MTProxy secret that begins with dd goes with the padded framing only, not with {inner.name}"
+        )
+    return inner.tag
+
+
 def obfuscated_client(
     inner: Framing, *, secret: ProxySecret | None = None, dc: int | None = None, rng: Rng = os.urandom
 ) -> Obfuscated:
@@ -199,10 +217,5 @@ def obfuscated_client(
 
     Raises LocalProtocolError where the framing can't be obfuscated, or not with this secret.
     """
-    if inner.tag is None:
-        raise LocalProtocolError(f"the {inner.name} framing can't be obfuscated")
-    if secret is not None and secret.padded_only and not inner.pads:
-        raise LocalProtocolError(
-            f"an MTProxy secret that begins with dd goes with the padded framing only, not with {inner.name}"
-        )
-    return Obfuscated(inner, write_init(inner.tag, secret=secret, dc=dc if secret else None, rng=rng))
+    tag = obfuscated_tag(inner, secret)
+    return Obfuscated(inner, write_init(tag, secret=secret, dc=dc if secret else None, rng=rng))

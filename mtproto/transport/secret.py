@@ -9,7 +9,7 @@ Specification: core.telegram.org/mtproto/mtproto-transports#transport-obfuscatio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from mtproto.errors import LocalProtocolError
@@ -23,10 +23,19 @@ _FAKE_TLS: Final = 0xEE
 
 @dataclass(frozen=True, slots=True)
 class ProxySecret:
-    """The 16 bytes of a secret, and whether only the padded framing goes with it."""
+    """The 16 bytes of a secret, and whether only the padded framing goes with it.
 
-    data: bytes
+    LocalProtocolError for another number of bytes.  The secret is not in the repr, nor in the text of errors.
+    """
+
+    data: bytes = field(repr=False)
     padded_only: bool = False
+
+    def __post_init__(self) -> None:
+        data: object = self.data
+        if not isinstance(data, bytes) or len(data) != _SIZE:
+            got = f"{len(data)} bytes" if isinstance(data, bytes) else type(data).__name__
+            raise LocalProtocolError(f"the data of an MTProxy secret is {got}, expected {_SIZE} bytes")
 
     @classmethod
     def read(cls, secret: ProxySecret | str | bytes) -> ProxySecret:

@@ -16,7 +16,7 @@ import tl
 from mtproto import service
 from mtproto.errors import HandshakeFailed
 from mtproto.handshake import ClientHandshake
-from mtproto.handshake.client import MAX_FINGERPRINTS
+from mtproto.handshake.client import MAX_FINGERPRINTS, MAX_SERVER_TIME
 from tests.mtproto.by_hand import (
     AUTH_KEY,
     G_A,
@@ -290,6 +290,21 @@ def test_g_a_without_its_leading_zeros_is_accepted() -> None:
     assert client.receive(bytes(HAND.dh_gen_ok(auth_key))) is None
     assert client.result is not None
     assert client.result.auth_key.data == auth_key
+
+
+# H12: the server's clock
+
+
+@pytest.mark.parametrize("server_time", [-(2**31), -1, MAX_SERVER_TIME, 2**31 - 10, 2**31 - 1])
+def test_server_time_that_can_not_be(server_time: int) -> None:
+    error = failure(2, dh_params(server_time=server_time))
+    assert (error.check, error.got) == ("H12", server_time)
+
+
+@pytest.mark.parametrize("server_time", [0, int(NOW) + 10**8, MAX_SERVER_TIME - 1])
+def test_server_time_that_can_be(server_time: int) -> None:
+    client = fresh(2)
+    assert client.receive(bytes(dh_params(server_time=server_time))) is not None
 
 
 # H10, H11: the last answer, and refusals

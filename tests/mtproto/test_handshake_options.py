@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
+from typing import Any
 
 import pytest
 
@@ -44,10 +46,28 @@ def test_temporary_key_has_an_end_on_both_sides(expires_in: int) -> None:
     assert client.result.auth_key == server.result.auth_key
 
 
-@pytest.mark.parametrize("expires_in", [0, -1, 2**31])
-def test_lifetime_that_can_not_be(expires_in: int) -> None:
+@pytest.mark.parametrize("expires_in", [0, -1, 2**31, 1.5, True, "60"])
+def test_lifetime_that_can_not_be(expires_in: Any) -> None:
     with pytest.raises(LocalProtocolError, match="expires_in"):
         ClientHandshake([TEST_KEY.public], dc=2, clock=float, rng=seeded(1), expires_in=expires_in)
+
+
+@pytest.mark.parametrize("size", [16, 32, 256])
+def test_rng_that_gives_too_little_is_found_out(size: int) -> None:
+    """nonce, new_nonce and b of a client, server_nonce and a of a server (H9)."""
+    client = ClientHandshake([TEST_KEY.public], dc=2, clock=float, rng=short_of(size))
+    with pytest.raises(ValueError, match=f"rng gave {size - 1} bytes, expected {size}"):
+        agreed(client, ServerHandshake([TEST_KEY], clock=float, rng=seeded(2)))
+    if size != 32:
+        server = ServerHandshake([TEST_KEY], clock=float, rng=short_of(size))
+        with pytest.raises(ValueError, match=f"rng gave {size - 1} bytes, expected {size}"):
+            agreed(ClientHandshake([TEST_KEY.public], dc=2, clock=float, rng=seeded(1)), server)
+
+
+def short_of(size: int) -> Callable[[int], bytes]:
+    """An rng that gives a byte too little where `size` are asked for."""
+    rng = seeded(3)
+    return lambda count: rng(count - (count == size))
 
 
 @pytest.mark.parametrize("expires_in", [None, 60])

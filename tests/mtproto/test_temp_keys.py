@@ -258,6 +258,8 @@ def test_forgetting_either_key_forgets_the_binding(key: AuthKey) -> None:
     assert server.bindings.temporary_of(PERMANENT.key_id) is None
 
 
-@pytest.mark.parametrize(("lives", "before"), [(100.0, 10.0), (3000.0, 300.0), (86400.0, 300.0)])
+@pytest.mark.parametrize(
+    ("lives", "before"), [(55.0, 20.0), (1000.0, 100.0), (3000.0, 300.0), (86400.0, 300.0)]
+)
 def test_renewal_time(lives: float, before: float) -> None:
     assert renewal_time(NOW, NOW + lives) == NOW + lives - before

@@ -53,6 +53,33 @@ def test_sigint_is_a_clean_end_too() -> None:
         assert server.stop(signal.SIGINT) == (0, "", "")
 
 
+def test_refusals_are_logged_one_line_each(tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    with serving("--public-key-out", str(path), "--transport", "padded", "--obfuscated") as server:
+        for start in (b"GET / HTTP/1.1\r\n\r\n", b"\xef", b"\xdd"):
+            with socket.create_connection(("127.0.0.1", server.ready["port"]), 10) as stranger:
+                stranger.sendall(start)
+                stranger.shutdown(socket.SHUT_WR)
+                assert stranger.recv(1) == b""
+        where = ["--server", server.address, "--key", str(path)]
+        assert main(["call", "help.getConfig", *where, "--transport", "abridged", "--obfuscated"]) == 2
+        assert main(["call", "help.getConfig", *where, "--transport", "padded", "--obfuscated"]) == 0
+        err = server.stop()[2]
+    http, plain, short, other, request = err.splitlines()
+    head = r"\d{4}-\d\d-\d\dT\S+ 127\.0\.0\.1:\d+"
+    assert re.fullmatch(head + r": this looks like an HTTP request \(GET\).*\[X11\]", http)
+    refused = ": a transport that this server does not take: got {}, expected obfuscated padded \\[X11\\]"
+    assert re.fullmatch(head + refused.format("abridged"), plain)
+    assert re.fullmatch(head + r": the stream ends before it tells .*\[X11\]", short)
+    assert re.fullmatch(head + refused.format("obfuscated abridged"), other)
+    assert re.fullmatch(head + r" help\.getConfig -> config", request)
+
+
+def test_a_transport_that_can_not_be_obfuscated(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--transport", "full", "--obfuscated"]) == 2
+    assert capsys.readouterr() == ("", "mtproto serve: the full framing can't be obfuscated\n")
+
+
 def test_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

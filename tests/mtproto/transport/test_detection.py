@@ -221,6 +221,40 @@ def test_seen_inits_are_bounded_and_the_oldest_goes_first(count: int) -> None:
         SeenInits(ManualClock(), max_inits=0)
 
 
+# -- what a server was told to take -------------------------------------------------------------------
+
+
+@each_setup
+@pytest.mark.parametrize("transport", [None, *FRAMINGS])
+@pytest.mark.parametrize("obfuscated", [False, True])
+def test_only_what_is_wanted_is_taken(setup: Setup, transport: str | None, obfuscated: bool) -> None:
+    if setup.secret is not None or (obfuscated and transport == "full"):
+        return
+    seen = SeenInits(ManualClock())
+    server = ServerFraming(transport=transport, obfuscated=obfuscated, seen=seen)
+    stream, expected = stream_of(setup)
+    if transport in (None, setup.name) and (setup.layer != "plain" or not obfuscated):
+        assert server.receive_data(stream) == expected
+        return
+    with pytest.raises(FramingError, match="does not take") as caught:
+        server.receive_data(stream)
+    assert caught.value.check == "X11"
+    assert caught.value.got == setup.client().name
+    wanted = "connections" if transport is None else transport
+    assert caught.value.expected == ("obfuscated " if obfuscated else "") + wanted
+    assert server.framing is None
+    assert len(seen) == 0
+
+
+def test_what_nobody_could_speak_can_not_be_wanted() -> None:
+    with pytest.raises(LocalProtocolError, match="no framing is called 'udp'"):
+        ServerFraming(transport="udp")
+    with pytest.raises(LocalProtocolError, match="can't be obfuscated"):
+        ServerFraming(transport="full", obfuscated=True)
+    with pytest.raises(LocalProtocolError, match="padded framing only"):
+        ServerFraming(transport="abridged", secret=ProxySecret.read("dd" + SECRET.hex()))
+
+
 # -- any bytes, ends, limits --------------------------------------------------------------------------
 
 

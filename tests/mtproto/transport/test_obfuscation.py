@@ -104,9 +104,37 @@ def test_an_rng_that_gives_nothing_else_is_an_error_not_a_hang() -> None:
         write_init(b"\xee" * 4, rng=lambda count: b"\xef" * count)
 
 
-@given(random=st.binary(min_size=64, max_size=64), name=st.sampled_from(sorted(PUBLISHED_TAGS)))
-def test_an_init_that_may_be_sent_is_detected_as_one(random: bytes, name: str) -> None:
-    if not is_forbidden(random) and random[0] != 0x16:
+STARTS = [
+    b"",
+    *FORBIDDEN,
+    *(b"PUT ", b"DELE", b"PATC", b"CONN", b"TRAC", b"PRI "),
+    *(
+        bytes.fromhex(hello)
+        for hello in ("16030100b1010000ad03", "160303020b0100020703", "160301aaaa02aaaaaa")
+    ),
+    b"\x07" * 4 + bytes(4),
+]
+
+
+@pytest.mark.parametrize("start", STARTS, ids=bytes.hex)
+def test_what_is_forbidden_is_just_what_a_server_takes_for_something_else(start: bytes) -> None:
+    random = start.ljust(64, b"\x55")
+    wire = write_init(b"\xee" * 4, random=random).wire
+    try:
+        is_init = detect(wire) is Obfuscated
+    except FramingError:
+        is_init = False
+    assert is_forbidden(random) is not is_init
+
+
+@given(
+    start=st.sampled_from(STARTS),
+    rest=st.binary(min_size=64, max_size=64),
+    name=st.sampled_from(sorted(PUBLISHED_TAGS)),
+)
+def test_an_init_that_may_be_sent_is_detected_as_one(start: bytes, rest: bytes, name: str) -> None:
+    random = (start + rest)[:64]
+    if not is_forbidden(random):
         init = write_init(PUBLISHED_TAGS[name], random=random)
         assert detect(init.wire) is Obfuscated
         assert read_init(init.wire).tag == PUBLISHED_TAGS[name]
@@ -169,6 +197,12 @@ def test_inits_of_other_sizes_are_refused(tag: bytes, random: bytes) -> None:
         write_init(tag, random=random)
 
 
+@pytest.mark.parametrize("size", [0, 7, 55, 56, 60, 63, 65, 100])
+def test_no_init_of_another_size_is_read(size: int) -> None:
+    with pytest.raises(LocalProtocolError, match=f"an init of {size} bytes, expected 64"):
+        read_init(bytes(size))
+
+
 def test_names_and_defaults() -> None:
     assert client_framing().name == "intermediate"
     assert client_framing(obfuscated=True).name == "obfuscated intermediate"
@@ -209,6 +243,16 @@ def test_secrets_are_read() -> None:
 def test_what_is_no_secret_is_refused(secret: Any) -> None:
     with pytest.raises(LocalProtocolError, match="16 bytes"):
         ProxySecret.read(secret)
+
+
+@pytest.mark.parametrize("data", [b"", b"x", bytes(15), bytes(17), SECRET, bytearray(16), None])
+def test_a_secret_that_is_made_has_16_bytes(data: Any) -> None:
+    with pytest.raises(LocalProtocolError, match="expected 16 bytes"):
+        ProxySecret(data)
+
+
+def test_a_repr_does_not_show_the_secret() -> None:
+    assert repr(ProxySecret(b"sixteen bytes or", padded_only=True)) == "ProxySecret(padded_only=True)"
 
 
 def test_a_secret_for_fake_tls_is_said_to_be_one() -> None:

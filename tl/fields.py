@@ -6,7 +6,7 @@ codec runs on it, tools walk it, and a compiled codec can.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -31,18 +31,20 @@ class Flags(WireType):
     Its Python value holds only the bits that no field of this layer uses; the others follow from the fields.
     """
 
-    __slots__ = ("known",)
+    __slots__ = ("is_count", "known")
 
-    def __init__(self, known: int) -> None:
+    def __init__(self, known: int, *, is_count: bool = False) -> None:
         super().__init__("#", 4)
         self.known = known
+        self.is_count = is_count
+        """Whether it also says how often something is repeated; then no bit of it is unknown."""
 
     def read(self, reader: Reader) -> int:
         """The whole word; with `strict_flags`, raise UnknownFlags where a bit of it is nobody's."""
         offset = reader.pos
         word = int.from_bytes(reader.take(4, "#"), "little")
         unknown = word & ~self.known
-        if unknown and reader.strict_flags:
+        if unknown and reader.strict_flags and not self.is_count:
             reader.deviates(
                 UnknownFlags,
                 f"got flag bits 0x{unknown:08x}, which no field uses",
@@ -271,21 +273,28 @@ def _table(
         if parameter.flag:
             index = numbers[parameter.flag.field]
             known[index] = known.get(index, 0) | 1 << parameter.flag.bit
+    counted = {_count_of(i, p.type, numbers, counts) for i, p in enumerate(parameters)}
     fields: list[Field] = []
     for index, (name, parameter) in enumerate(zip(names, parameters, strict=True)):
         flag = (numbers[parameter.flag.field], parameter.flag.bit) if parameter.flag else None
         kind: WireType
         if index in known:
-            kind = Flags(known[index])
+            kind = Flags(known[index], is_count=index in counted)
         elif isinstance(parameter.type, Multiplicity) and not isinstance(parameter.type.count, int):
-            by = parameter.type.count
-            count = numbers[by] if by else max(i for i in counts if i < index)
+            count = _count_of(index, parameter.type, numbers, counts)
             items = _table(parameter.type.items, schema, generics)
             kind = Repetition(names[count], items, str(parameter.type))
         else:
             kind = wire_type(parameter.type, schema, generics)
         fields.append(Field(name, parameter.name, kind, flag))
     return Table(fields)
+
+
+def _count_of(index: int, kind: TypeExpr, numbers: Mapping[str, int], counts: Sequence[int]) -> int:
+    """The index of the ``#`` that says how often the field at `index` is repeated; -1 where none does."""
+    if not isinstance(kind, Multiplicity) or isinstance(kind.count, int):
+        return -1
+    return numbers[kind.count] if kind.count else max(i for i in counts if i < index)
 
 
 def make_table(combinator: Combinator, schema: Registry) -> Table:

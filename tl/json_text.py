@@ -10,7 +10,6 @@ from typing import Any
 from tl.errors import JSONValueError
 from tl.findings import Finding
 from tl.json_values import from_json_value, to_json_value
-from tl.registry import Registry
 from tl.rows import is_one
 from tl.spans import Span
 
@@ -25,7 +24,7 @@ def to_json(value: object, *, indent: int | None = None) -> str:
     return json.dumps(to_json_value(value), ensure_ascii=False, indent=indent)
 
 
-def from_json(schema: Registry, text: str, as_type: object = None, *, raw: bool = False) -> Any:
+def from_json(schema: object, text: str, as_type: object = None, *, raw: bool = False) -> Any:
     """The TL value that a JSON text describes, of the type `as_type` as for `tl.decode`.
 
     With `raw`, ``{"_raw": "ff"}`` is taken for any value, as `tl.Raw`.  Raise JSONValueError where the text is

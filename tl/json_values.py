@@ -27,7 +27,7 @@ from tl.json_builder import MEANING, NAME, RAW, Builder, json_path, key_of
 from tl.objects import MAX_ENCODE_DEPTH
 from tl.primitives import Vector, as_bytes
 from tl.raw import Raw
-from tl.registry import Registry
+from tl.registry import registry_of
 from tl.wire import WireType, Writer, type_name
 
 __all__ = ["from_json_value", "to_json_value"]
@@ -147,17 +147,18 @@ def _write_double(value: float) -> object:
     return {"double": "nan" if bits == _QUIET_NAN else f"{bits:016x}"}
 
 
-def from_json_value(schema: Registry, value: object, as_type: object = None, *, raw: bool = False) -> Any:
+def from_json_value(schema: object, value: object, as_type: object = None, *, raw: bool = False) -> Any:
     """The TL value of the type `as_type` that a JSON value describes, ready to be encoded.
 
-    `as_type` is as for `tl.decode`: a class, a union, the text of a TL type, or None for any object of
-    `schema`.  With `raw`, ``{"_raw": "ff"}`` is taken for any value, as `tl.Raw`; whoever can say that can
-    have anything written.  Raise JSONValueError, with the JSON path, where it is no such value, or one
-    that can't be encoded.
+    `schema` is a generated package, what `tl.load` gives, or their registry; `as_type` a class, a union, the
+    text of a TL type, or None for any object of `schema`.  With `raw`, ``{"_raw": "ff"}`` is taken for any
+    value, as `tl.Raw`; whoever can say that can have anything written.  Raise JSONValueError, with the JSON
+    path, where it is no such value, or one that can't be encoded.
     """
-    kind = schema.wire_type(as_type)
+    registry = registry_of(schema)
+    kind = registry.wire_type(as_type)
     try:
-        built = Builder(schema, raw=raw).value(kind, value)
+        built = Builder(registry, raw=raw).value(kind, value)
         kind.write_any(built, Writer(MAX_ENCODE_DEPTH))
     except RecursionError:
         raise JSONValueError("objects are nested deeper than the interpreter allows") from None

@@ -2,8 +2,9 @@
 
     api.CodeSettings(logout_tokens=tl.Raw(bytes.fromhex("15c4b51cffffffff")))     # a vector of -1 tokens
 
-Every field, every element of a vector, and a flag word takes one; it is written as it is.  Reading gives them
-where it is told to go on in spite of errors (`tl.read`), so that what was read can be written again.
+Every field that has bytes, every element of a vector, and a flag word takes one; it is written as it is.
+Reading gives them where it is told to go on in spite of errors (`tl.read`), so that what was read can be
+written again.
 """
 
 from __future__ import annotations

@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from tests.tl.test_ids import FULL_SCHEMAS, needs_full_schemas
 from tests.tl.test_values_commands import API, REQUEST, run
 from tl.commands import main
 
+ROOT = Path(__file__).parent.parent.parent
 BAD = f"{REQUEST[:38]}01{REQUEST[40:]}ff"
 """The request with padding that is not zero, and a byte behind it."""
 PADDING = "padding 000001 behind string, expected zeros"
@@ -203,3 +207,39 @@ def test_another_schema_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert (status, out) == (2, "")
     assert err.startswith(f"tl: --also {path}:1:5: a: x: unknown type 'Usre'\n")
     assert f"\n--also {path}:2:5: b: the result type b is not a boxed type" in err
+
+
+@pytest.mark.parametrize(
+    ("closing", "status", "printed"),
+    [
+        ("<&-", 2, "tl: -: standard input is closed\n"),
+        (">&-", 1, ""),
+    ],
+)
+def test_closed_streams(closing: str, status: int, printed: str) -> None:
+    command = f'"{sys.executable}" -m tl dump --schema schema/api.tl - {closing}'
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        input="",
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
+    assert not printed or done.stderr == printed
+
+
+def test_what_a_terminal_can_not_show_is_replaced() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tl", "diff", "docs/examples/layer_133.tl", "schema/api.tl"],
+        capture_output=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert done.stdout.startswith(b"layer 133 ? 228: ")

@@ -442,3 +442,10 @@ def test_what_is_lost_is_not_listed_where_the_bytes_are_kept() -> None:
     reading = tl.read(data, shapes, mode="lenient")
     assert bytes(reading) == data
     assert len(tl.to_json(reading.value)) < 10_000  # not 30 lists of 40
+
+
+def test_a_count_that_is_a_flag_word_too_has_no_unknown_bits() -> None:
+    both = tl.load("both#1 n:# a:n.0?int b:n*[ int ] = Both;", "both")
+    data = bytes(both.Both(n=2, b=[1, 2]))
+    assert tl.read(data, both).value == both.decode(data, strict_flags=True) == both.Both(n=2, b=[1, 2])
+    assert check(data, both.SCHEMA).findings == ()

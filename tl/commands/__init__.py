@@ -7,9 +7,11 @@ the exit status: 0 done, 1 it is not so, 2 it can't be told.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from tl.commands import fuzzing, ids, packages, schemas, values
 from tl.commands.inputs import InputError
@@ -20,6 +22,7 @@ __all__ = ["main"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
+    _make_streams_ready()
     parser = argparse.ArgumentParser(prog="tl", description="Tools for TL, the schema language of MTProto.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in (packages, ids, schemas, values, fuzzing):
@@ -43,3 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"tl: {f'{error.filename}: ' if error.filename else ''}{error.strerror}", file=sys.stderr)
         return 2
     return result
+
+
+def _make_streams_ready() -> None:
+    """What a terminal or a pipe can't show is replaced; what was closed before we began is written nowhere."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

@@ -41,7 +41,7 @@ def data_of(source: str) -> bytes:
     A file, or what comes in, is taken as it is, unless there is nothing in it but hex digits and white space.
     """
     if source == "-":
-        return _unhexed(sys.stdin.buffer.read(), "what came in")
+        return _unhexed(_what_came_in(), "what came in")
     digits = _SEPARATED.sub("", source)
     if not re.fullmatch(r"[0-9A-Fa-f]*", digits):
         path = Path(source)
@@ -52,6 +52,12 @@ def data_of(source: str) -> bytes:
             f"{_shortened(source)}: got {wrong!r}, expected hex digits; and there is no such file"
         )
     return _bytes_of(digits, _shortened(source))
+
+
+def _what_came_in() -> bytes:
+    if sys.stdin is None:
+        raise InputError("-: standard input is closed")
+    return sys.stdin.buffer.read()
 
 
 def _is_there(path: Path) -> bool:
@@ -76,10 +82,12 @@ def _bytes_of(digits: str, what: str) -> bytes:
 def text_of(source: str) -> str:
     """The text that a ``TEXT|FILE|-`` means: what comes in, a file's if there is one, or itself."""
     if source == "-":
-        raw, what = sys.stdin.buffer.read(), "what came in"
+        raw, what = _what_came_in(), "what came in"
     else:
         try:
             raw, what = Path(source).read_bytes(), source
+        except IsADirectoryError:
+            raise InputError(f"{source}: is a directory, expected JSON or a file") from None
         except (OSError, ValueError):  # no file, or nothing that could name one
             return source
     try:

@@ -299,9 +299,9 @@ def test_nothing_is_sent_under_an_expired_key() -> None:
     assert pair.client.data_to_send()
 
 
-@pytest.mark.parametrize("fraction", [0.0, 0.01, 0.5, 0.99])
-@pytest.mark.parametrize("skew", [0.0, 0.3, -0.3, 5000.5])
-@pytest.mark.parametrize("lifetime", [60, 61, 90])
+@pytest.mark.parametrize("fraction", [0.0, 0.5, 0.99])
+@pytest.mark.parametrize("skew", [0.0, 0.3, -0.3])
+@pytest.mark.parametrize("lifetime", [60, 90])
 def test_the_client_stops_before_the_server_does(fraction: float, skew: float, lifetime: int) -> None:
     """Requests at all times, for some keys on end: none is lost, whatever was cut off the clocks."""
     pair = Pair(skew=skew, lifetime=lifetime, start=1_700_000_000 + fraction)

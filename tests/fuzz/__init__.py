@@ -1,4 +1,4 @@
-"""Fuzz targets for `tl`: each module states one invariant, which a campaign attacks and the tests replay.
+"""Fuzz targets: each module states one invariant of `tl` or `mtproto`, which a campaign attacks and tests replay.
 
     python -m tests.fuzz decode_any --minutes 10     a campaign (needs the extra `fuzz`: atheris)
     python -m tests.fuzz decode_any FILE...          the same inputs once more, without atheris

@@ -11,7 +11,10 @@ from pathlib import Path
 
 __all__ = ["TARGETS", "Target", "load_target", "replay"]
 
-TARGETS = ("schema_parser", "decode_any", "decode_encode", "lenient", "json_values")
+TARGETS = (
+    *("schema_parser", "decode_any", "decode_encode", "lenient", "json_values"),
+    *("framings", "obfuscated_accept", "client_handshake", "server_handshake"),
+)
 """Their names: those of the modules."""
 
 _CORPUS = Path(__file__).with_name("corpus")

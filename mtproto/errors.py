@@ -16,11 +16,14 @@ from typing import ClassVar
 __all__ = [
     "AuthKeyLost",
     "ConnectionClosed",
+    "FateUnknown",
     "FramingError",
     "HandshakeFailed",
     "LocalProtocolError",
     "MTProtoError",
+    "PeerSilent",
     "RemoteProtocolError",
+    "RequestLost",
     "RequestTimeout",
     "RpcError",
     "TempKeyLost",
@@ -70,6 +73,10 @@ class FramingError(RemoteProtocolError):
 
 class HandshakeFailed(RemoteProtocolError):
     """The authorization key exchange failed: a check of it did, or the server said so (H1-H16, S9)."""
+
+
+class PeerSilent(RemoteProtocolError):
+    """Nothing came in time after a ping: the link is dead, although nobody has closed it (C23)."""
 
 
 class TransportCodeReceived(MTProtoError):
@@ -136,5 +143,13 @@ class ConnectionClosed(MTProtoError):
     """The connection ended, by either side, before what was asked for was done."""
 
 
-class RequestTimeout(MTProtoError):
+class FateUnknown(MTProtoError):
+    """A request was sent, and it is not known whether the server has executed it, or will."""
+
+
+class RequestTimeout(FateUnknown):
     """No answer within the time allowed; whether the server did what was asked is unknown."""
+
+
+class RequestLost(ConnectionClosed, FateUnknown):
+    """The connection ended for good after a request was sent, and before its answer came."""

@@ -10,6 +10,7 @@ from mtproto.errors import MTProtoError
 
 __all__ = [
     "AnswerReceived",
+    "AuthKeyDestroyed",
     "ClientEvent",
     "KeyAgreed",
     "MessageDropped",
@@ -20,6 +21,7 @@ __all__ = [
     "RequestReceived",
     "ServerEvent",
     "SessionCreated",
+    "SessionDestroyed",
     "SessionId",
     "TransportErrorReceived",
 ]
@@ -82,6 +84,21 @@ class SessionCreated:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionDestroyed:
+    """The answer to destroy_session; `existed` is False where the server knew no such session."""
+
+    session_id: int
+    existed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AuthKeyDestroyed:
+    """The answer to destroy_auth_key: "ok", "none" (there is no such key) or "fail" (it is still good)."""
+
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class PongReceived:
     """The answer to a ping."""
 
@@ -130,6 +147,8 @@ ClientEvent: TypeAlias = (
     | RequestFailed
     | MessageReceived
     | SessionCreated
+    | SessionDestroyed
+    | AuthKeyDestroyed
     | PongReceived
     | QuickAckReceived
     | TransportErrorReceived

@@ -168,7 +168,7 @@ def pack_gzip(body: bytes) -> bytes:
 def unpack_gzip(body: bytes, limits: tl.Limits | tl.Budget = _DEFAULT_LIMITS) -> bytes:
     """What the gzip_packed `body` stands for; raise RemoteProtocolError (C18).
 
-    Exactly one gzip member, its checksum and size right, nothing behind it; what it unpacks to may not be
+    Exactly one gzip member or zlib stream, its checksum right, nothing behind it; what it unpacks to may not be
     gzip_packed again, nor a container.  How much that may be is for `gunzipped_bytes` and `gunzip_ratio` of
     `limits` to say.  A budget is charged for it; for what fails, by the most that it can have cost: a thousand
     bombs cost no more than one.
@@ -188,8 +188,8 @@ def unpack_gzip(body: bytes, limits: tl.Limits | tl.Budget = _DEFAULT_LIMITS) ->
 
 
 def _gunzip(packed: bytes, allowed: int) -> bytes:
-    """What the one gzip member `packed` holds: `allowed` bytes at most, and no more than one is made beyond."""
-    unpacker = zlib.decompressobj(wbits=31)  # 31: a gzip header, whose CRC-32 and size zlib checks
+    """What the gzip member, or zlib stream, holds: `allowed` bytes at most, and no more than one is made beyond."""
+    unpacker = zlib.decompressobj(wbits=47)  # 47: either header; zlib checks CRC-32 and size, or Adler-32
     try:
         unpacked = unpacker.decompress(packed, allowed + 1)
     except zlib.error as error:

@@ -23,6 +23,7 @@ from mtproto.side import Side
 __all__ = [
     "MAX_AGE",
     "MAX_AHEAD",
+    "MAX_SERVER_TIME",
     "MessageIdGenerator",
     "ReceivedWindow",
     "SequenceNumbers",
@@ -34,6 +35,9 @@ MAX_AGE: Final = 300
 """A message is refused this many seconds after it was created."""
 MAX_AHEAD: Final = 30
 """A message is refused if it was created more than this many seconds in the future."""
+
+MAX_SERVER_TIME: Final = 2**31 - 366 * 86_400
+"""A server's clock is believed below this: our messages and temporary keys can tell such a time, and a year on."""
 
 _SECOND = 2**32
 _LOW = _SECOND - 1

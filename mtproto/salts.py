@@ -1,4 +1,5 @@
-"""The server_salts of one auth_key, as the server hands them out: one after the other, each for a while.
+"""The server_salts of one auth_key: as the server hands them out, one after the other, each for a while, and as
+a client knows them.
 
 A salt is good for an hour: half an hour as the current one, half an hour more so that what is under way
 arrives.  The first one comes from the key exchange.
@@ -9,11 +10,11 @@ core.telegram.org/mtproto/service_messages#request-for-several-future-salts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import floor
 
-__all__ = ["SALT_LIFETIME", "Salt", "SaltTimetable"]
+__all__ = ["SALT_LIFETIME", "KnownSalts", "Salt", "SaltTimetable"]
 
 SALT_LIFETIME = 1800
 """Seconds for which a salt is the current one, and for which it is still accepted afterwards."""
@@ -74,3 +75,64 @@ class SaltTimetable:
         kept = [Salt(since, since + SALT_LIFETIME, old)] if keep_previous else []
         self._salts = [*kept, self._salt(since, salt)]
         return self._salts[-1].value
+
+
+_SWITCH_DELAY = 60  # seconds: our idea of the server's time may be ahead of it
+_FIRST_QUESTION = 60.0
+_BETWEEN_QUESTIONS = 600.0
+_FUTURE_WANTED = 2
+
+
+class KnownSalts:
+    """What a client knows of a key's salts: the one in use, and a timetable of those that follow.
+
+    `first` is the salt in use, `timetable` what the server has told before.  Times are the server's.
+    """
+
+    QUESTION_SIZE = 16
+    """How many salts to ask for: eight hours of them."""
+
+    def __init__(self, first: int, timetable: Iterable[Salt] = (), *, now: float) -> None:
+        self._current = first
+        self._timetable = tuple(sorted(timetable, key=lambda salt: salt.valid_since))
+        self._next_question = now + _FIRST_QUESTION
+
+    @property
+    def timetable(self) -> tuple[Salt, ...]:
+        """The salts that the server has told, in order of their time."""
+        return self._timetable
+
+    def current(self, now: float) -> int:
+        """The salt to use at `now`: the next one in the timetable is taken a minute after its time has come.
+
+        The one before is good for half an hour more, so that nothing is refused if the clocks differ.
+        """
+        if self._timetable:
+            begun = [s for s in self._timetable if s.valid_since + _SWITCH_DELAY <= now < s.valid_until]
+            if begun:
+                self._current = begun[-1].value
+        return self._current
+
+    def correct(self, salt: int, now: float) -> None:
+        """The server has said that `salt` is the one at `now`.
+
+        Of the timetable only what is to come is kept, and nothing where `salt` is not in it.
+        """
+        self._current = salt
+        is_known = any(s.value == salt for s in self._timetable)
+        self._timetable = tuple(s for s in self._timetable if is_known and s.valid_since > now)
+
+    def learn(self, salts: Iterable[Salt]) -> None:
+        """The answer to get_future_salts."""
+        self._timetable = tuple(sorted(salts, key=lambda salt: salt.valid_since))
+
+    def next_question(self, now: float) -> float:
+        """When to ask for more: not before there is a need, and not often; later while enough are known."""
+        future = [salt for salt in self._timetable if salt.valid_since > now]
+        if len(future) >= _FUTURE_WANTED:
+            return max(self._next_question, float(future[-_FUTURE_WANTED].valid_since))
+        return self._next_question
+
+    def was_asked(self, now: float) -> None:
+        """The server is being asked for more."""
+        self._next_question = now + _BETWEEN_QUESTIONS

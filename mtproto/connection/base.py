@@ -34,6 +34,7 @@ class Connection(ABC, Generic[EventT]):
         self._frames: deque[FramingEvent] = deque()
         self._running: Progress[EventT] | None = None
         self._work: Work | None = None
+        self._told: list[EventT] = []
         self.defer_work = False
         """Whether heavy arithmetic of the key exchange is left to the caller, as `work`, or done at once."""
 
@@ -87,7 +88,7 @@ class Connection(ABC, Generic[EventT]):
 
     def _go_on(self, outcome: Outcome | None) -> list[EventT]:
         """Take the frames that wait, one by one, until there are no more, or there is work to be deferred."""
-        events: list[EventT] = []
+        events, self._told = self._told, []
         try:
             while self._work is None and (self._running is not None or self._frames):
                 if self._running is None:
@@ -145,10 +146,12 @@ class Connection(ABC, Generic[EventT]):
     def next_timer(self) -> float | None:
         """The unix time at which `handle_timer` should be called, or None."""
 
-    def handle_timer(self) -> None:
-        """Queue what is due by now; it is then in `data_to_send`."""
+    def handle_timer(self) -> list[EventT]:
+        """Queue what is due by now; it is then in `data_to_send`.  What has waited too long becomes an event."""
         if not self._closed:
             self._flush()
+        told, self._told = self._told, []
+        return told
 
     def data_to_send(self) -> bytes:
         """All bytes that are to be sent now, once; b"" if there are none."""

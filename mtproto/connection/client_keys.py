@@ -15,15 +15,16 @@ Specification: core.telegram.org/mtproto/auth_key, core.telegram.org/api/pfs; ch
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.crypto.rsa import PublicKey
-from mtproto.errors import ConnectionClosed, HandshakeFailed, LocalProtocolError
+from mtproto.errors import HandshakeFailed, LocalProtocolError, RequestLost
 from mtproto.events import AnswerReceived, ClientEvent, KeyAgreed, RequestFailed
 from mtproto.handshake import ClientHandshake, Finished, Steps
 from mtproto.handshake.client import LIFETIME
+from mtproto.salts import Salt
 from mtproto.session import ClientSession
 from mtproto.temp_keys import MARGIN, bind_request, check_lifetime, renewal_time
 
@@ -86,13 +87,52 @@ class ClientKeys:
 
     # Beginning
 
-    def start(self, auth_key: AuthKey | None, server_salt: int, time_offset: float | None) -> bytes | None:
+    @property
+    def are_temporary(self) -> bool:
+        """Whether requests go under temporary keys."""
+        return self._lifetime is not None
+
+    def start(
+        self,
+        auth_key: AuthKey | None,
+        server_salt: int,
+        time_offset: float | None,
+        salts: Sequence[Salt] = (),
+    ) -> bytes | None:
         """Begin with a permanent key or without; return the body of the first query, if there has to be one."""
         self._permanent = auth_key
         if auth_key is None or self._lifetime is not None:
             return self._begin_exchange(None if auth_key is None else self._lifetime)
-        self.current = Keyed(self._new_session(auth_key, server_salt, time_offset), auth_key)
+        self.current = Keyed(self._new_session(auth_key, server_salt, time_offset, salts), auth_key)
         return None
+
+    def reconnected(self, *, key_is_lost: bool) -> tuple[bytes | None, list[ClientEvent]]:
+        """Go on in a new connection: what to send first, and what became of requests meanwhile.
+
+        `key_is_lost`: the server does not know the temporary key any more.
+        """
+        self._handshake = self._binding = None
+        now = self._clock()
+        for keyed in self._all():
+            keyed.session.reconnected()
+        current = self.current
+        if current is None:
+            return self._begin_exchange(None if self._permanent is None else self._lifetime), []
+        if not key_is_lost and (current.expires_at is None or now < current.expires_at):
+            return None, []
+        events = [] if self._retired is None else self._given_up(self._retired)
+        self._retired, self.current = replace(current, expires_at=now), None  # nothing is sent in it any more
+        return self._begin_exchange(self._lifetime), events
+
+    @staticmethod
+    def _given_up(keyed: Keyed) -> list[ClientEvent]:
+        """What is told of the requests of a session that is not listened to any more."""
+        error = RequestLost("its temporary key is gone, and no answer came")
+        return [RequestFailed(number, error) for number in keyed.session.open_requests]
+
+    def session_with(self, number: int) -> ClientSession | None:
+        """The session in which the request with this number is open."""
+        return next((k.session for k in self._all() if number in k.session.requests), None)
 
     def _begin_exchange(self, expires_in: int | None) -> bytes:
         self._handshake = ClientHandshake(
@@ -101,11 +141,14 @@ class ClientKeys:
         self._begun = self._clock()
         return self._handshake.start()
 
-    def _new_session(self, auth_key: AuthKey, salt: int, time_offset: float | None) -> ClientSession:
+    def _new_session(
+        self, auth_key: AuthKey, salt: int, time_offset: float | None, salts: Sequence[Salt] = ()
+    ) -> ClientSession:
         return ClientSession(
             auth_key,
             int.from_bytes(self._rng(8), "little", signed=True),
             server_salt=salt,
+            timetable=salts,
             time_offset=time_offset,
             clock=self._clock,
             rng=self._rng,
@@ -188,9 +231,10 @@ class ClientKeys:
 
     def _use(self, binding: _Binding) -> Iterator[ClientEvent]:
         if self._retired is not None:
-            for number in self._retired.session.open_requests:
-                yield RequestFailed(number, ConnectionClosed("its temporary key is gone, and no answer came"))
-        self._retired, self.current = self.current, binding.keyed
+            yield from self._hand_over(self._retired, binding.keyed.session)
+        if self.current is not None:
+            self._retired = self.current
+        self.current = binding.keyed
         agreed = binding.agreed
         yield KeyAgreed(
             self._permanent or agreed.auth_key,
@@ -199,6 +243,16 @@ class ClientKeys:
             agreed.auth_key,
             binding.keyed.expires_at,
         )
+
+    def _hand_over(self, old: Keyed, new: ClientSession) -> Iterator[ClientEvent]:
+        """What has not gone out in the session that ends, or may be executed twice, goes out in the new one."""
+        for request in old.session.requests:
+            if not request.msg_ids or request.at_least_once:
+                old.session.forget(request.number)
+                new.adopt(request)
+        yield from self._given_up(old)
+        for request in old.session.requests:
+            old.session.forget(request.number)
 
     # Sending, and timers
 

@@ -94,12 +94,12 @@ class ServerConnection(Connection[ServerEvent]):
             timers.append(deadline)
         return min(timers) if timers and not self._closed else None
 
-    def handle_timer(self) -> None:
+    def handle_timer(self) -> list[ServerEvent]:
         """Queue what is due by now; close the connection, and set `failure`, where a deadline was not kept."""
         error = None if self._closed else self._watch.overdue(self._clock())
         if error is not None:
             self._fail(error)
-        super().handle_timer()
+        return super().handle_timer()
 
     def _frame(self, event: FramingEvent) -> Progress[ServerEvent]:
         if not isinstance(event, Frame):
@@ -134,8 +134,13 @@ class ServerConnection(Connection[ServerEvent]):
         self.state.carry(session, self)
         yield from session.receive(envelope)
         for destroyed in session.take_destroyed():
-            if destroyed != session.session_id:
-                self.state.forget_session(SessionId(auth_key.key_id, destroyed))
+            other = SessionId(auth_key.key_id, destroyed)
+            session.tell_destroyed(destroyed, other in self.state.sessions and other != session.id)
+            if other != session.id:
+                self.state.forget_session(other)
+        if session.takes_key_along():
+            self._flush()
+            self.state.forget_key(auth_key.key_id)
 
     def _cipher(self, auth_key: AuthKey) -> Cipher:
         """The cipher of a key, kept for the next message; of the keys that a client uses, the latest few."""

@@ -124,6 +124,7 @@ class ServerState:
                 before.sessions.pop(session.id, None)
             self.carriers[session.id] = connection
             connection.sessions[session.id] = session
+            session.moved()
 
     def session(self, auth_key: AuthKey, session_id: int) -> ServerSession:
         """The session with this id, begun if there is none; the one longest unused makes room for it."""

@@ -14,7 +14,6 @@ from mtproto.errors import HandshakeFailed, LocalProtocolError
 from mtproto.handshake.client_steps import (
     MAX_FINGERPRINTS,
     MAX_RETRIES,
-    MAX_SERVER_TIME,
     STEPS,
     AwaitingDHGen,
     AwaitingDHParams,
@@ -24,6 +23,7 @@ from mtproto.handshake.client_steps import (
 )
 from mtproto.handshake.steps import Step
 from mtproto.handshake.work import Steps, run
+from mtproto.message_id import MAX_SERVER_TIME
 
 __all__ = [
     "LIFETIME",

@@ -30,11 +30,11 @@ from mtproto.errors import HandshakeFailed, LocalProtocolError
 from mtproto.handshake.inner import open_inner, seal_inner
 from mtproto.handshake.steps import Step
 from mtproto.handshake.work import Steps, do
+from mtproto.message_id import MAX_SERVER_TIME
 
 __all__ = [
     "MAX_FINGERPRINTS",
     "MAX_RETRIES",
-    "MAX_SERVER_TIME",
     "STEPS",
     "AwaitingDHGen",
     "AwaitingDHParams",
@@ -47,8 +47,6 @@ MAX_RETRIES = 5
 """How many times dh_gen_retry is followed; the specification gives no bound (H11)."""
 MAX_FINGERPRINTS = 64
 """The most key fingerprints looked at in one resPQ (H3)."""
-MAX_SERVER_TIME = 2**31 - 366 * 86_400
-"""The server's clock has to show less (H12): msg_id and expires_at end in January 2038, and a year is for use."""
 _MAX_SECRETS = 8
 
 

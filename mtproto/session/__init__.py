@@ -6,7 +6,9 @@ core.telegram.org/mtproto/service_messages_about_messages.
 
 from __future__ import annotations
 
-from mtproto.session.client import BadMessage, ClientSession
+from mtproto.session.bad_message import BadCode, BadMessage
+from mtproto.session.client import ClientSession
 from mtproto.session.server import ServerSession
+from mtproto.session.table import TABLE
 
-__all__ = ["BadMessage", "ClientSession", "ServerSession"]
+__all__ = ["TABLE", "BadCode", "BadMessage", "ClientSession", "ServerSession"]

@@ -12,29 +12,32 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import tl
 from mtproto import service
-from mtproto.acks import OwedAcks
+from mtproto.acks import MAX_ACKS, OwedAcks
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.envelope import Cipher, Envelope
 from mtproto.errors import RemoteProtocolError
 from mtproto.message import Message, is_content_related, pack_container
-from mtproto.message_id import MessageIdGenerator, ReceivedWindow, SequenceNumbers
+from mtproto.message_id import MessageIdGenerator, ReceivedWindow, SequenceNumbers, Verdict, unix_time
+from mtproto.session.sent import SentMessages
 from mtproto.side import Side
 
-__all__ = ["Body", "Outgoing", "Session", "decode_service"]
+__all__ = ["FLOOD", "Body", "Outgoing", "Session", "decode_service", "distinct"]
 
 Body: TypeAlias = bytes | Callable[[int], bytes]
 """The boxed bytes of a message, or what makes them of its msg_id: auth.bindTempAuthKey repeats its own."""
 
+FLOOD = -429
+"""The transport error for what is too much of a thing."""
+
 _MAX_PACKED_MESSAGES = 100
 _MAX_PACKED_BYTES = 256 * 1024
-_REMEMBERED_CONTAINERS = 10_000
-_REMEMBERED_MESSAGES = 10_000
+_MAX_RESENT_AGE = 240.0  # seconds; the peer ignores a msg_id that is 300 old, and this has to get there
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +45,18 @@ class Outgoing:
     """A body waiting to be sent.
 
     `request` is whose it is: the number of a request on the client, the msg_id that is answered on the
-    server.  `answer` marks a server's reply.  A `ping` is sent again if the server does not take it.
+    server.  `answer` marks a server's reply.  A `query` is a service message that is answered by another:
+    sent again if the peer does not take it; `about` are the msg_ids that it asks about.  An `original` is a
+    message that was sent before, and is sent once more as it was.
     """
 
     body: Body
     request: int | None = None
     answer: bool = False
-    ping: bool = False
+    query: bool = False
+    about: tuple[int, ...] = ()
     resends: int = 0
+    original: Message | None = None
 
     @property
     def size(self) -> int:
@@ -63,6 +70,20 @@ def decode_service(body: bytes) -> tl.TLObject:
         return service.decode(body)
     except tl.DecodeError as error:
         raise RemoteProtocolError(f"a service message that can't be read: {error}", check="T1") from None
+
+
+def distinct(msg_ids: Iterable[int], *, check: str) -> list[int]:
+    """The ids, each once; more than 8192 are a flood: RemoteProtocolError, with the id of the rule."""
+    msg_ids = list(msg_ids)
+    if len(msg_ids) > MAX_ACKS:
+        raise RemoteProtocolError(
+            "too many msg_ids in one message",
+            check=check,
+            got=len(msg_ids),
+            expected=f"<= {MAX_ACKS}",
+            reply=FLOOD,
+        )
+    return list(dict.fromkeys(msg_ids))
 
 
 class Session(ABC):
@@ -84,16 +105,19 @@ class Session(ABC):
         self.sequence = SequenceNumbers()
         self.window = ReceivedWindow(side)
         self.acks = OwedAcks()
+        self.sent = SentMessages()
         self._clock = clock
         self._rng = rng
         self._queue: deque[Outgoing] = deque()
-        self._containers: dict[int, tuple[int, ...]] = {}
-        self._sent: dict[int, None] = {}
 
     @property
     @abstractmethod
     def salt(self) -> int:
         """The server_salt for what is sent now."""
+
+    def now(self) -> float:
+        """Unix time by our own clock."""
+        return self._clock()
 
     # Sending
 
@@ -108,43 +132,55 @@ class Session(ABC):
         while self._queue or self.acks.are_due(now):
             if self.acks:
                 self._queue.append(Outgoing(bytes(service.MsgsAck(msg_ids=self.acks.take(now)))))
-            messages = [self._numbered(outgoing) for outgoing in self._take()]
-            if len(messages) == 1:
-                message = messages[0]
-            else:
-                message = self._pack(messages)
-            payloads.append(self._seal(message))
+            messages = []
+            is_original = False
+            for outgoing in self._take():  # each has its numbers before the next is looked at
+                messages.append(self._numbered(outgoing, now))
+                is_original = is_original or outgoing.original is not None
+            if not messages:
+                break
+            is_alone = len(messages) == 1 and not is_original
+            payloads.append(self._seal(messages[0] if is_alone else self._pack(messages)))
         return payloads
 
     def _take(self) -> Iterator[Outgoing]:
-        """What fits into one container."""
-        size = 0
-        for count in range(_MAX_PACKED_MESSAGES):
-            if not self._queue or (count and size + self._queue[0].size > _MAX_PACKED_BYTES):
+        """What fits into one container, of what is still wanted and may be sent now."""
+        size = count = 0
+        for _ in range(len(self._queue)):
+            first = self._queue[0]
+            if count and (count >= _MAX_PACKED_MESSAGES or size + first.size > _MAX_PACKED_BYTES):
                 return
-            size += self._queue[0].size
-            yield self._queue.popleft()
+            self._queue.popleft()
+            if self.is_wanted(first):
+                size += first.size
+                count += 1
+                yield first
 
-    def _numbered(self, outgoing: Outgoing) -> Message:
+    def is_wanted(self, outgoing: Outgoing) -> bool:
+        """Whether `outgoing`, which has left the queue, is to be sent at all."""
+        return True
+
+    def _numbered(self, outgoing: Outgoing, now: float) -> Message:
+        if outgoing.original is not None:
+            self.sent.add(outgoing.original, now)
+            return outgoing.original
         msg_id = self.ids.next(answer=outgoing.answer)
-        body = outgoing.body if isinstance(outgoing.body, bytes) else outgoing.body(msg_id)
-        message = Message(msg_id, self.sequence.next(is_content_related(body)), body)
-        self._remember(message.msg_id)
+        body = self.body_of(outgoing, msg_id)
+        # A request is one in gzip_packed, too: whoever gets it has to acknowledge it.
+        needs_ack = outgoing.request is not None or is_content_related(body)
+        message = Message(msg_id, self.sequence.next(needs_ack), body)
+        self.sent.add(message, now)
         self.was_numbered(outgoing, message)
         return message
 
-    def _remember(self, msg_id: int) -> None:
-        self._sent[msg_id] = None
-        while len(self._sent) > _REMEMBERED_MESSAGES:
-            del self._sent[next(iter(self._sent))]
+    def body_of(self, outgoing: Outgoing, msg_id: int) -> bytes:
+        """The body of the message `msg_id` that `outgoing` becomes."""
+        return outgoing.body if isinstance(outgoing.body, bytes) else outgoing.body(msg_id)
 
     def _pack(self, messages: list[Message]) -> Message:
         body = pack_container(messages)
         container = Message(self.ids.next(), self.sequence.next(False), body)
-        self._remember(container.msg_id)
-        self._containers[container.msg_id] = tuple(m.msg_id for m in messages)
-        while len(self._containers) > _REMEMBERED_CONTAINERS:
-            del self._containers[next(iter(self._containers))]
+        self.sent.add_container(container.msg_id, messages)
         return container
 
     def _seal(self, message: Message) -> bytes:
@@ -155,12 +191,37 @@ class Session(ABC):
     def was_numbered(self, outgoing: Outgoing, message: Message) -> None:
         """`outgoing` is about to be sent as `message`."""
 
-    def sent_in(self, msg_id: int) -> tuple[int, ...]:
-        """The messages that were sent as `msg_id`: those of a container, or the one itself."""
-        return self._containers.get(msg_id, (msg_id,))
+    def send_once_more(self, message: Message) -> bool:
+        """Queue a message that was sent before, as it was; False where it is too old for the peer to take it."""
+        if self.ids.now() - unix_time(message.msg_id) > _MAX_RESENT_AGE:
+            return False
+        if all(outgoing.original is not message for outgoing in self._queue):
+            self.queue(Outgoing(message.body, original=message))
+        return True
+
+    # What both sides are asked
+
+    def resend(self, msg_ids: Iterable[int]) -> bool:
+        """Send these messages of ours once more, as far as they are kept; whether that is all of them."""
+        found = [(message := self.sent.find(i)) is not None and self.send_once_more(message) for i in msg_ids]
+        return all(found)
+
+    def state_of(self, msg_id: int, first_msg_id: int | None = None) -> int:
+        """What is known of the peer's message `msg_id`, as a byte of msgs_state_info has it.
+
+        1 nothing, 2 not received, 3 not received and not to be expected yet, 4 received.  Of messages before
+        the `first_msg_id` of the session nothing is known: another session, forgotten since, may have had them.
+        """
+        verdict = self.window.check(msg_id, self.ids.now())
+        if verdict is Verdict.DUPLICATE:
+            return 4
+        if verdict is Verdict.TOO_NEW_TIME:
+            return 3
+        is_before = first_msg_id is None or msg_id < first_msg_id
+        return 1 if is_before or verdict is Verdict.TOO_OLD_WINDOW else 2
 
     # Timers
 
+    @abstractmethod
     def next_timer(self) -> float | None:
-        """When, in unix time, `flush` has something to send even if nothing happens."""
-        return self.acks.deadline()
+        """When, in unix time, there is something to do even if nothing happens."""

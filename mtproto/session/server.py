@@ -1,8 +1,11 @@
 """The server's session: requests come out as events, answers go in; nothing is executed twice.
 
-An answer is kept until the client acknowledges it, and given again when the client asks again.  What a client
-sends is taken liberally where real clients need that (no complaint about the parity of seq_no), and by the
-book where it decides what happens: msg_id, time, salt, duplicates (S3, S4, S6 to S8).
+An answer is kept until the client acknowledges it, and given again when the client asks again; so is every other
+message that has to be acknowledged.  What a client sends is taken liberally where real clients need that (no
+complaint about seq_no), and by the book where it decides what happens: msg_id, time, salt, duplicates (S3, S4,
+S6 to S8).  A strict session refuses whatever the book refuses (S5).
+
+What becomes of each service message is in `server_handlers`; anything else is a request.
 """
 
 from __future__ import annotations
@@ -11,50 +14,45 @@ from collections.abc import Callable, Iterator
 
 import tl
 from mtproto import service
-from mtproto.acks import MAX_ACKS
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.envelope import Envelope
 from mtproto.errors import LocalProtocolError, RemoteProtocolError
 from mtproto.events import MessageDropped, RequestReceived, ServerEvent, SessionId
-from mtproto.message import (
-    MAX_BODY,
-    Message,
-    constructor_id,
-    pack_rpc_result,
-    unpack_container,
-    unpack_gzip,
-)
+from mtproto.message import MAX_BODY, Message, constructor_id, pack_rpc_result, unpack_container, unpack_gzip
 from mtproto.message_id import Verdict
 from mtproto.salts import SaltTimetable
-from mtproto.session.base import Outgoing, Session, decode_service
+from mtproto.session.answers import Answers
+from mtproto.session.bad_message import BadCode
+from mtproto.session.base import FLOOD, Outgoing, Session, decode_service
+from mtproto.session.server_handlers import HANDLERS
+from mtproto.session.strictness import SequenceWatch
 from mtproto.side import Side
 
-__all__ = ["MAX_KEPT_ANSWERS", "REQUEST_LIMITS", "ServerSession"]
+__all__ = ["REQUEST_LIMITS", "RESEND_AFTER", "ServerSession"]
 
 REQUEST_LIMITS = tl.Limits(gunzipped_bytes=1024 * 1024)
 """How much the gzip_packed of one payload may unpack to, together: requests are small."""
 MAX_OPEN_REQUESTS = 100_000
 """The most requests of one session that may wait for their answers."""
-MAX_KEPT_ANSWERS = 1024
-"""The most answers kept for a client that doesn't acknowledge them; the oldest are given up first."""
+RESEND_AFTER = 75.0
+"""Seconds after which a message that was not acknowledged is sent again; clients may take 60 (C19)."""
 
+_REMEMBERED_CONTAINERS = 1000
+_LONG_ANSWER = 64 * 1024
 _VERDICT_CODES = {
-    Verdict.PARITY: 18,
-    Verdict.TOO_OLD_TIME: 16,
-    Verdict.TOO_NEW_TIME: 17,
-    Verdict.TOO_OLD_WINDOW: 20,
+    Verdict.PARITY: BadCode.MSG_ID_PARITY,
+    Verdict.TOO_OLD_TIME: BadCode.MSG_ID_TOO_LOW,
+    Verdict.TOO_NEW_TIME: BadCode.MSG_ID_TOO_HIGH,
+    Verdict.TOO_OLD_WINDOW: BadCode.TOO_OLD,
 }
-_WRONG_SALT = 48
-_BAD_CONTAINER = 64
-FLOOD = -429
-"""The transport error for what is too much of a thing."""
+_CONTAINER = service.MsgContainer.CONSTRUCTOR_ID
 
 
 class ServerSession(Session):
     """One session on the server's side, begun by the first message of a client that carries its id.
 
     `limits` are for what comes in one payload: all of its gzip_packed, however many there are, share one
-    budget.
+    budget.  With `strict`, seq_nos and repeated containers are judged by the book.
     """
 
     def __init__(
@@ -65,36 +63,69 @@ class ServerSession(Session):
         salts: SaltTimetable,
         clock: Callable[[], float],
         rng: Callable[[int], bytes],
+        strict: bool = False,
         limits: tl.Limits = REQUEST_LIMITS,
         max_open_requests: int = MAX_OPEN_REQUESTS,
     ) -> None:
         super().__init__(auth_key, Side.SERVER, session_id, clock=clock, rng=rng)
         self.id = SessionId(auth_key.key_id, session_id)
         self.unique_id = int.from_bytes(rng(8), "little", signed=True)
-        self._salts = salts
+        self.first_msg_id: int | None = None
+        self.salts = salts
+        self.answers = Answers()
+        self.budget = limits.budget()
         self._limits = limits
-        self._budget = limits.budget()
         self._max_open_requests = max_open_requests
-        self._is_new = True
+        self._sequence_watch = SequenceWatch() if strict else None
+        self._containers: dict[int, tuple[int, ...]] = {}
         self._open: set[int] = set()
-        self._answers: dict[int, bytes] = {}
-        self._queued: set[int] = set()
-        self._answered_by: dict[int, int] = {}
-        self._destroyed: list[int] = []
+        self._to_destroy: list[int] = []
+        self._destroys_key = False
+        self._disconnect_delay: int | None = None
 
     @property
     def salt(self) -> int:
-        return self._salts.current(self._clock())
+        return self.salts.current(self._clock())
 
     @property
     def open_requests(self) -> frozenset[int]:
         """The msg_ids of the requests that wait for `answer`."""
         return frozenset(self._open)
 
+    # What the connection has to see to
+
     def take_destroyed(self) -> list[int]:
-        """The ids of the other sessions that the client has asked to destroy since the last call."""
-        destroyed, self._destroyed = self._destroyed, []
+        """The ids of the sessions that the client has asked to destroy since the last call; each is to be told."""
+        destroyed, self._to_destroy = self._to_destroy, []
         return destroyed
+
+    def takes_key_along(self) -> bool:
+        """Whether the client has asked to destroy the auth_key since the last call."""
+        destroys, self._destroys_key = self._destroys_key, False
+        return destroys
+
+    def take_disconnect_delay(self) -> int | None:
+        """In how many seconds the connection is to be closed, if a ping has said so since the last call."""
+        delay, self._disconnect_delay = self._disconnect_delay, None
+        return delay
+
+    def wants_destroyed(self, session_id: int) -> None:
+        """The client is done with another session."""
+        self._to_destroy.append(session_id)
+
+    def wants_key_destroyed(self) -> None:
+        """The client is done with its auth_key; it is told so before the key is gone."""
+        self._destroys_key = True
+        self.reply(service.DestroyAuthKeyOk())
+
+    def wants_disconnect(self, delay: int) -> None:
+        """The connection is to be closed in `delay` seconds, unless the client says so again."""
+        self._disconnect_delay = delay
+
+    def tell_destroyed(self, session_id: int, existed: bool) -> None:
+        """Answer destroy_session."""
+        cls = service.DestroySessionOk if existed else service.DestroySessionNone
+        self.reply(cls(session_id=session_id))
 
     # Sending
 
@@ -105,138 +136,200 @@ class ServerSession(Session):
         _check_size(result)
         self._open.remove(msg_id)
         self.acks.discard(msg_id)  # the answer acknowledges the request
-        body = pack_rpc_result(msg_id, result)
-        self._answers[msg_id] = body
-        while len(self._answers) > MAX_KEPT_ANSWERS:
-            del self._answers[next(iter(self._answers))]
-        self._queue_answer(msg_id)
+        self.answers.keep(msg_id, pack_rpc_result(msg_id, result))
+        self.give_answer(msg_id)
+
+    def give_answer(self, request: int) -> None:
+        """Queue the answer to `request`, which is kept, unless it waits to be sent anyway."""
+        if not self.answers.is_waiting(request):
+            self.answers.wait(request)
+            self.queue(Outgoing(self.answers.body(request), answer=True, request=request))
 
     def notify(self, body: bytes) -> None:
         """Queue a message that answers nothing, such as an update; LocalProtocolError if it is too long."""
         _check_size(body)
         self.queue(Outgoing(body))
 
-    def was_numbered(self, outgoing: Outgoing, message: Message) -> None:
-        if outgoing.request is not None:
-            self._queued.discard(outgoing.request)
-            self._answered_by[message.msg_id] = outgoing.request
-            while len(self._answered_by) > 2 * MAX_KEPT_ANSWERS:
-                del self._answered_by[next(iter(self._answered_by))]
-
-    def _reply(self, message: tl.TLObject) -> None:
+    def reply(self, message: tl.TLObject) -> None:
+        """Queue a service message that answers one of the client's."""
         self.queue(Outgoing(bytes(message), answer=True))
 
-    def _complain(self, message: Message, code: int) -> None:
-        self._reply(
+    def _complain(self, message: Message, code: BadCode) -> None:
+        self.reply(
             service.BadMsgNotification(
                 bad_msg_id=message.msg_id, bad_msg_seqno=message.seq_no, error_code=code
             )
         )
+
+    def is_wanted(self, outgoing: Outgoing) -> bool:
+        return outgoing.request is None or self.answers.is_waiting(outgoing.request)
+
+    def was_numbered(self, outgoing: Outgoing, message: Message) -> None:
+        if outgoing.request is not None:
+            self.answers.was_sent(outgoing.request, message.msg_id)
+
+    def flush(self) -> list[bytes]:
+        for message in self.sent.take_overdue(self._clock() - RESEND_AFTER):
+            self.send_once_more(message)
+        return super().flush()
+
+    def next_timer(self) -> float | None:
+        oldest = self.sent.oldest()
+        timers = (self.acks.deadline(), None if oldest is None else oldest + RESEND_AFTER)
+        return min((timer for timer in timers if timer is not None), default=None)
+
+    def moved(self) -> None:
+        """Another connection carries the session: what was not acknowledged in the one before is sent again (S8).
+
+        As it was where the client will take that, else as a new message.
+        """
+        for message in self.sent.unacknowledged():
+            if not self.send_once_more(message):
+                self.sent.acknowledge(message.msg_id)
+                request = self.answers.request_of(message.msg_id)
+                if request is None:
+                    self.queue(Outgoing(message.body))
+                elif request in self.answers:
+                    self.give_answer(request)
 
     # Receiving
 
     def receive(self, envelope: Envelope) -> Iterator[ServerEvent]:
         """The events of one message; what the client has to be told about it is queued."""
         message = Message(envelope.msg_id, envelope.seq_no, envelope.body)
-        self._budget = self._limits.budget()
-        if not self._is_acceptable(message):
-            yield MessageDropped(message.msg_id, "S3", "not a msg_id that is acceptable now")
+        self.budget = self._limits.budget()
+        fault = self._fault(message)
+        if fault is not None:
+            yield fault
             return
-        if not self._salts.accepts(envelope.salt, self._clock()) and not _needs_no_salt(message.body):
-            self._reply(
-                service.BadServerSalt(
-                    bad_msg_id=message.msg_id,
-                    bad_msg_seqno=message.seq_no,
-                    error_code=_WRONG_SALT,
-                    new_server_salt=self.salt,
-                )
-            )
+        if not self.salts.accepts(envelope.salt, self._clock()) and not _needs_no_salt(message.body):
+            self._refuse_salt(message)
             yield MessageDropped(message.msg_id, "S4", f"wrong server_salt {envelope.salt}")
             return
-        if constructor_id(message.body) == service.MsgContainer.CONSTRUCTOR_ID:
+        if constructor_id(message.body) == _CONTAINER:
             yield from self._container(message)
         else:
             self._begin(message.msg_id)
             yield from self._message(message)
-        self.window.record(message.msg_id)
 
-    def _is_acceptable(self, message: Message) -> bool:
+    def _refuse_salt(self, message: Message) -> None:
+        self.reply(
+            service.BadServerSalt(
+                bad_msg_id=message.msg_id,
+                bad_msg_seqno=message.seq_no,
+                error_code=BadCode.WRONG_SALT,
+                new_server_salt=self.salt,
+            )
+        )
+
+    def _fault(self, message: Message) -> MessageDropped | None:
+        """What is wrong with a message's numbers; the client is told, or answered once more."""
         verdict = self.window.check(message.msg_id, self._clock())
-        if verdict in _VERDICT_CODES:
-            self._complain(message, _VERDICT_CODES[verdict])
-            return False
         if verdict is Verdict.DUPLICATE:
-            self._answer_again(message)
-            return False
-        return True
+            return self._again(message)
+        code = _VERDICT_CODES.get(verdict)
+        check = "S3"
+        if code is None and self._sequence_watch is not None:
+            code, check = self._sequence_watch.fault(message), "S5"
+        if code is None:
+            return None
+        self._complain(message, code)
+        return MessageDropped(message.msg_id, check, f"bad_msg_notification {code:d}: {code.name}")
 
-    def _answer_again(self, message: Message) -> None:
-        """A request that came before: its answer once more if it has one, an acknowledgement if not (S7)."""
-        if message.msg_id in self._answers:
-            self._queue_again(message.msg_id)
-        elif constructor_id(message.body) == service.MsgContainer.CONSTRUCTOR_ID:
-            for part in unpack_container(message.body, message.msg_id):
-                self._answer_again(part)
+    def _again(self, message: Message) -> MessageDropped:
+        """A message that came before: nothing is done twice (S7), but the client may not know what was done."""
+        if constructor_id(message.body) == _CONTAINER:
+            return self._container_again(message)
+        if message.msg_id in self.answers:
+            self._answer_again(message.msg_id)
         elif message.seq_no & 1:
             self.acks.add(message.msg_id, self._clock())
+        return MessageDropped(message.msg_id, "S7", "received before")
+
+    def _container_again(self, message: Message) -> MessageDropped:
+        """The same container once more is a duplicate; another one under its msg_id is a mistake."""
+        try:
+            inner = unpack_container(message.body, message.msg_id)
+        except RemoteProtocolError as error:
+            self._complain(message, BadCode.BAD_CONTAINER)
+            return MessageDropped(message.msg_id, "S6", str(error))
+        is_same = self._containers.get(message.msg_id) == tuple(part.msg_id for part in inner)
+        if self._sequence_watch is not None or not is_same:
+            self._complain(message, BadCode.CONTAINER_REPEATED)
+            return MessageDropped(message.msg_id, "S3", "a container under a msg_id that was used before")
+        for part in inner:
+            if part.msg_id in self.window:
+                self._again(part)
+        return MessageDropped(message.msg_id, "S7", "received before")
+
+    def _answer_again(self, request: int) -> None:
+        """An answer for who may have it already: the answer, or word that there is one, if that is much shorter."""
+        body, carrier = self.answers.body(request), self.answers.carrier(request)
+        if len(body) < _LONG_ANSWER or carrier is None or self.sent.find(carrier) is None:
+            self.give_answer(request)
+            return
+        self.reply(service.MsgDetailedInfo(msg_id=request, answer_msg_id=carrier, bytes=len(body), status=0))
 
     def _begin(self, first_msg_id: int) -> None:
         """Tell the client, once, that this session is new here (S8)."""
-        if self._is_new:
-            self._is_new = False
-            self.queue(
-                Outgoing(
-                    bytes(
-                        service.NewSessionCreated(
-                            first_msg_id=first_msg_id, unique_id=self.unique_id, server_salt=self.salt
-                        )
-                    )
-                )
+        if self.first_msg_id is None:
+            self.first_msg_id = first_msg_id
+            created = service.NewSessionCreated(
+                first_msg_id=first_msg_id, unique_id=self.unique_id, server_salt=self.salt
             )
+            self.queue(Outgoing(bytes(created)))
 
     def _container(self, message: Message) -> Iterator[ServerEvent]:
         try:
             inner = unpack_container(message.body, message.msg_id)
         except RemoteProtocolError as error:
-            self._complain(message, _BAD_CONTAINER)
+            self._complain(message, BadCode.BAD_CONTAINER)
             yield MessageDropped(message.msg_id, "S6", str(error))
             return
         if inner:
-            self._begin(min(m.msg_id for m in inner))
+            self._begin(min(part.msg_id for part in inner))
         for part in inner:
-            if self._is_acceptable(part):
-                yield from self._message(part)
-                self.window.record(part.msg_id)
+            fault = self._fault(part)
+            if fault is not None:
+                yield fault
             else:
-                yield MessageDropped(part.msg_id, "S3", "not a msg_id that is acceptable now")
+                yield from self._message(part)
+        self._record(message)
+        self._containers[message.msg_id] = tuple(part.msg_id for part in inner)
+        while len(self._containers) > _REMEMBERED_CONTAINERS:
+            del self._containers[next(iter(self._containers))]
+
+    def _record(self, message: Message) -> None:
+        self.window.record(message.msg_id)
+        if self._sequence_watch is not None:
+            self._sequence_watch.take(message)
 
     def _message(self, message: Message) -> Iterator[ServerEvent]:
-        if message.seq_no & 1:
-            self.acks.add(message.msg_id, self._clock())
-        body = message.body
-        if constructor_id(body) == service.GzipPacked.CONSTRUCTOR_ID:
-            try:
-                body = unpack_gzip(body, self._budget)
-            except RemoteProtocolError as error:
-                self._accept(message.msg_id)
-                self.answer(message.msg_id, _INPUT_ERROR)
-                yield MessageDropped(message.msg_id, error.check, str(error))
-                return
-        handler = HANDLERS.get(constructor_id(body))
-        if handler is None:
-            self._accept(message.msg_id)
-            yield RequestReceived(self.id, message.msg_id, body)
-            return
+        """A message whose numbers are right: it counts as received once there is room for it (C12)."""
         try:
-            handler(self, message, decode_service(body))
+            body = message.body
+            if constructor_id(body) == service.GzipPacked.CONSTRUCTOR_ID:
+                body = unpack_gzip(body, self.budget)
+            handler = HANDLERS.get(constructor_id(body))
+            if handler is None:
+                self.accept(message.msg_id)
+            self._was_received(message)
+            if handler is None:
+                yield RequestReceived(self.id, message.msg_id, body)
+            else:
+                yield from handler(self, message, decode_service(body))
         except RemoteProtocolError as error:
             if error.reply is not None:
                 raise
-            self._accept(message.msg_id)
-            self.answer(message.msg_id, _INPUT_ERROR)
-            yield MessageDropped(message.msg_id, error.check, str(error))
+            self._was_received(message)
+            yield self.refuse(message, INPUT_FETCH_ERROR, error.check, str(error))
 
-    def _accept(self, msg_id: int) -> None:
+    def _was_received(self, message: Message) -> None:
+        self._record(message)
+        if message.seq_no & 1:
+            self.acks.add(message.msg_id, self._clock())
+
+    def accept(self, msg_id: int) -> None:
         """The request `msg_id` waits for its answer from now on; too many that do are a flood (C23)."""
         if len(self._open) >= self._max_open_requests:
             raise RemoteProtocolError(
@@ -248,121 +341,19 @@ class ServerSession(Session):
             )
         self._open.add(msg_id)
 
-    def _queue_again(self, request: int) -> None:
-        """Queue an answer once more, unless it is waiting to be sent anyway."""
-        if request in self._answers and request not in self._queued:
-            self._queue_answer(request)
-
-    def _queue_answer(self, request: int) -> None:
-        self._queued.add(request)
-        self.queue(Outgoing(self._answers[request], answer=True, request=request))
-
-    # Handlers, in the order of the table below
-
-    def _acknowledged(self, message: Message, notice: tl.TLObject) -> None:
-        if isinstance(notice, service.MsgsAck):
-            for msg_id in _check_count(notice.msg_ids):
-                request = self._answered_by.pop(msg_id, None)
-                if request is not None:
-                    self._answers.pop(request, None)
-
-    def _ping(self, message: Message, query: tl.TLObject) -> None:
-        if isinstance(query, service.Ping | service.PingDelayDisconnect):
-            # Not an rpc_result: a pong names the ping's own msg_id, inside a container too.
-            self._reply(service.Pong(msg_id=message.msg_id, ping_id=query.ping_id))
-
-    def _future_salts(self, message: Message, query: tl.TLObject) -> None:
-        if isinstance(query, service.GetFutureSalts):
-            now = self._clock()
-            salts = [
-                service.FutureSalt(
-                    valid_since=int(s.valid_since), valid_until=int(s.valid_until), salt=s.value
-                )
-                for s in self._salts.future(now, query.num)
-            ]
-            self._reply(service.FutureSalts(req_msg_id=message.msg_id, now=int(now), salts=salts))
-
-    def _destroy_session(self, message: Message, query: tl.TLObject) -> None:
-        if isinstance(query, service.DestroySession):
-            self._destroyed.append(query.session_id)
-            self._reply(service.DestroySessionOk(session_id=query.session_id))
-
-    def _drop_answer(self, message: Message, query: tl.TLObject) -> None:
-        if not isinstance(query, service.RpcDropAnswer):
-            return
-        answer: tl.TLObject = service.RpcAnswerUnknown()
-        if query.req_msg_id in self._open:
-            answer = service.RpcAnswerDroppedRunning()
-            self._open.remove(query.req_msg_id)
-        elif query.req_msg_id in self._answers:
-            dropped = self._answers.pop(query.req_msg_id)
-            answer = service.RpcAnswerDropped(msg_id=0, seq_no=0, bytes=len(dropped))
-        self._accept(message.msg_id)
-        self.answer(message.msg_id, bytes(answer))
-
-    def _states(self, message: Message, query: tl.TLObject) -> None:
-        """One byte for each message: 1 too old to know, 2 not received, 4 received."""
-        if isinstance(query, service.MsgsStateReq):
-            _check_count(query.msg_ids)
-            states = bytes(
-                {Verdict.DUPLICATE: 4, Verdict.TOO_OLD_WINDOW: 1}.get(self.window.check(i, None), 2)
-                for i in query.msg_ids
-            )
-            self._reply(service.MsgsStateInfo(req_msg_id=message.msg_id, info=states))
-
-    def _resend(self, message: Message, query: tl.TLObject) -> None:
-        if isinstance(query, service.MsgResendReq | service.MsgResendAnsReq):
-            wanted = [self._answered_by.get(msg_id, msg_id) for msg_id in _check_count(query.msg_ids)]
-            for request in wanted:
-                self._queue_again(request)
-
-    def _ignored(self, message: Message, notice: tl.TLObject) -> None:
-        """Nothing here depends on it."""
+    def refuse(self, message: Message, error: str, check: str, reason: str) -> MessageDropped:
+        """Answer `message` with the rpc_error 400 `error`: it is no request, or can't be read."""
+        self.accept(message.msg_id)
+        self.answer(message.msg_id, bytes(service.RpcError(error_code=400, error_message=error)))
+        return MessageDropped(message.msg_id, check, reason)
 
 
-Handler = Callable[[ServerSession, Message, tl.TLObject], None]
-
-HANDLERS: dict[int, Handler] = {
-    cls.CONSTRUCTOR_ID: handler
-    for cls, handler in (
-        (service.MsgsAck, ServerSession._acknowledged),
-        (service.Ping, ServerSession._ping),
-        (service.PingDelayDisconnect, ServerSession._ping),
-        (service.GetFutureSalts, ServerSession._future_salts),
-        (service.DestroySession, ServerSession._destroy_session),
-        (service.RpcDropAnswer, ServerSession._drop_answer),
-        (service.MsgsStateReq, ServerSession._states),
-        (service.MsgResendReq, ServerSession._resend),
-        (service.MsgResendAnsReq, ServerSession._resend),
-        (service.MsgsStateInfo, ServerSession._ignored),
-        (service.MsgsAllInfo, ServerSession._ignored),
-        (service.MsgDetailedInfo, ServerSession._ignored),
-        (service.MsgNewDetailedInfo, ServerSession._ignored),
-        (service.HttpWait, ServerSession._ignored),
-    )
-}
-"""What becomes of each service message; anything else is a request for the API's handlers."""
+INPUT_FETCH_ERROR = "INPUT_FETCH_ERROR"
 
 
 def _check_size(body: bytes) -> None:
     if len(body) % 4 or len(body) > MAX_BODY:
         raise LocalProtocolError(f"a body of {len(body)} bytes, expected a multiple of 4 up to {MAX_BODY}")
-
-
-def _check_count(msg_ids: list[int]) -> list[int]:
-    """The ids, each once; more than `MAX_ACKS` are a flood (S6)."""
-    if len(msg_ids) > MAX_ACKS:
-        raise RemoteProtocolError(
-            "too many msg_ids in one message",
-            check="S6",
-            got=len(msg_ids),
-            expected=f"<= {MAX_ACKS}",
-            reply=FLOOD,
-        )
-    return list(dict.fromkeys(msg_ids))
-
-
-_INPUT_ERROR = bytes(service.RpcError(error_code=400, error_message="INPUT_FETCH_ERROR"))
 
 
 def _needs_no_salt(body: bytes) -> bool:

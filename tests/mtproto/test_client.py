@@ -225,7 +225,7 @@ def test_requests_go_raw_unless_there_is_an_api_id() -> None:
                 client._api_id = api_id
                 bodies: list[bytes] = []
                 original = sent.send
-                sent.send = lambda body, keep=bodies, send=original: (keep.append(body), send(body))[1]  # type: ignore[method-assign, misc]
+                sent.send = lambda body, keep=bodies, send=original, **_: (keep.append(body), send(body))[1]  # type: ignore[method-assign]
                 with pytest.raises(RpcError):
                     await client.invoke(api.help.GetConfig())
                 sent.send = original  # type: ignore[method-assign]

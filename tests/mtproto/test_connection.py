@@ -27,8 +27,9 @@ from mtproto.events import (
 from mtproto.message import Message, pack_container, pack_gzip, pack_rpc_result
 from mtproto.salts import SaltTimetable
 from mtproto.session import ClientSession, ServerSession
+from mtproto.session.bad_message import BadMessage
 from mtproto.session.base import Outgoing
-from mtproto.session.client import MAX_RESENDS, BadMessage
+from mtproto.session.client import MAX_RESENDS
 from mtproto.side import Side
 from mtproto.transport import FRAMINGS, framing
 from tests.mtproto.helpers import TEST_KEY, ManualClock, seeded
@@ -170,7 +171,7 @@ def test_a_storm_of_wrong_salts_ends() -> None:
     for attempt in range(MAX_RESENDS + 1):
         data = pair.client.data_to_send()
         assert data, f"attempt {attempt}"
-        msg_id = max(pair.client.session._pending)
+        msg_id = max(pair.client.session.requests._by_msg_id)
         notice = service.BadServerSalt(
             bad_msg_id=msg_id, bad_msg_seqno=1, error_code=48, new_server_salt=attempt
         )
@@ -200,7 +201,7 @@ def test_a_bare_ack_is_never_refused_for_its_salt() -> None:
     pair.clock.advance(5)
     pair.run()
     assert not dropped(pair, Side.SERVER)
-    assert not pair.state.sessions[pair.requests()[0].session]._answers
+    assert not pair.state.sessions[pair.requests()[0].session].answers
 
 
 def test_a_ping_after_the_salt_has_run_out_learns_the_new_one_and_is_answered() -> None:
@@ -366,7 +367,7 @@ def test_an_answer_asked_for_many_times_in_one_message_comes_once() -> None:
     pair = agreed_pair()
     exchange(pair)
     session = pair.state.sessions[pair.requests()[0].session]
-    (answer_id,) = (m for m, r in session._answered_by.items())
+    (answer_id,) = (m for m, r in session.answers._carried.items())
     sent = len(b"".join(pair.to_client))
     pair.client.session.queue(Outgoing(bytes(service.MsgResendReq(msg_ids=[answer_id] * 1000))))
     pair.run()
@@ -418,10 +419,12 @@ def test_an_answer_that_was_dropped_is_not_given() -> None:
     (request,) = pair.requests()
     pair.client.send_request(bytes(service.RpcDropAnswer(req_msg_id=request.msg_id)))
     pair.run()
-    assert [e.body for e in pair.answers()] == [bytes(service.RpcAnswerDroppedRunning())]
+    told = bytes(service.RpcAnswerDroppedRunning())
+    assert [e.body for e in pair.answers()] == [told, told], "the request itself, and the query"
     with pytest.raises(LocalProtocolError):
         pair.answer(request, ANSWER)
-    assert pair.client.session.open_requests == (number,)
+    assert {e.request_id for e in pair.answers()} == {number, number + 1}
+    assert not pair.client.session.open_requests
 
 
 def test_a_request_that_is_forgotten_before_it_is_sent_is_not_sent() -> None:
@@ -558,7 +561,7 @@ def test_a_clock_that_jumps_while_running_is_corrected(jump: float, packed: bool
     number = pair.client.send_request(REQUEST)
     if packed:
         data = pair.client.data_to_send()
-        (wrong,) = (i for i in pair.client.session._pending)
+        (wrong,) = (i for i in pair.client.session.requests._by_msg_id)
         code = 17 if jump > 0 else 16
         now = int(pair.clock() * SECOND) + 8 * 10**6
         notice = service.BadMsgNotification(bad_msg_id=wrong, bad_msg_seqno=3, error_code=code)
@@ -830,13 +833,13 @@ def test_sixteen_answers_are_acknowledged_at_once_and_fewer_after_a_while() -> N
     for _ in range(3):
         exchange(pair)
     session = pair.state.sessions[pair.requests()[0].session]
-    assert session._answers
+    assert session.answers
     assert pair.client.next_timer() is not None
     pair.clock.advance(2)
     pair.client.handle_timer()
     pair.run()
-    assert not session._answers
-    assert pair.client.next_timer() is None
+    assert not session.answers
+    assert pair.client.next_timer() == pair.clock() + 58, "the salts to come are asked for after a minute"
 
 
 def test_every_content_related_message_of_the_server_is_acknowledged() -> None:
@@ -846,7 +849,7 @@ def test_every_content_related_message_of_the_server_is_acknowledged() -> None:
     pair.clock.advance(2)
     pair.run()
     session = pair.state.sessions[pair.requests()[0].session]
-    assert not session._answers
+    assert not session.answers
     assert not pair.client.session.acks
 
 

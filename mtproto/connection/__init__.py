@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from mtproto.connection.client import ClientConnection
 from mtproto.connection.deadlines import Deadlines
+from mtproto.connection.keep_alive import KeepAlive
 from mtproto.connection.server import ServerConnection
 from mtproto.connection.state import ServerState
 from mtproto.message import MAX_BODY
 
-__all__ = ["MAX_BODY", "ClientConnection", "Deadlines", "ServerConnection", "ServerState"]
+__all__ = ["MAX_BODY", "ClientConnection", "Deadlines", "KeepAlive", "ServerConnection", "ServerState"]

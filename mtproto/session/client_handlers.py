@@ -13,7 +13,7 @@ core.telegram.org/mtproto/service_messages_about_messages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import tl
@@ -216,13 +216,14 @@ def _tell_states(session: ClientSession, message: Message, asked: list[int]) -> 
 def msgs_state_info(session: ClientSession, message: Message) -> Events:
     """The answer to our question; a state for each message, in the order in which we asked."""
     told = _read(message, service.MsgsStateInfo)
-    query = session.queries.pop(told.req_msg_id, None)
+    query = session.queries.get(told.req_msg_id)
     if query is None or not query.about or len(query.about) != len(told.info):
-        yield MessageDropped(
-            message.msg_id, "C16", f"the states of messages, as nobody has asked in {told.req_msg_id}"
-        )
+        reason = f"the states of messages, as nobody has asked in {told.req_msg_id}"
+        yield MessageDropped(message.msg_id, "C16", reason)
         return
-    yield from _states(session, query.about, told.info)
+    del session.queries[told.req_msg_id]
+    if not _asks(query, service.MsgResendReq):  # which is about the server's messages
+        yield from _states(session, query.about, told.info, _asks(query, service.MsgsStateReq))
 
 
 def msgs_all_info(session: ClientSession, message: Message) -> Events:
@@ -234,10 +235,10 @@ def msgs_all_info(session: ClientSession, message: Message) -> Events:
             message.msg_id, "C16", f"{len(told.info)} states of {len(told.msg_ids)} messages"
         )
         return
-    yield from _states(session, told.msg_ids, told.info)
+    yield from _states(session, told.msg_ids, told.info, True)
 
 
-def _states(session: ClientSession, msg_ids: tuple[int, ...] | list[int], info: bytes) -> Events:
+def _states(session: ClientSession, msg_ids: Sequence[int], info: bytes, asks_for_answers: bool) -> Events:
     answered = []
     for msg_id, state in zip(msg_ids, info, strict=True):
         request = session.requests.last_sent_as(msg_id)
@@ -252,8 +253,8 @@ def _states(session: ClientSession, msg_ids: tuple[int, ...] | list[int], info: 
                 answered.append(msg_id)
         else:
             yield from session.doubt(request, "the server knows nothing of the request any more")
-    if answered:
-        session.queue(Outgoing(bytes(service.MsgResendAnsReq(msg_ids=answered))))
+    if answered and asks_for_answers:
+        session.ask(service.MsgResendAnsReq(msg_ids=answered), answered)
 
 
 def msg_detailed_info(session: ClientSession, message: Message) -> Events:
@@ -275,7 +276,7 @@ def _ask_for(session: ClientSession, msg_id: int) -> None:
     if msg_id in session.window:
         session.acks.add(msg_id, session.now())
     else:
-        session.queue(Outgoing(bytes(service.MsgResendReq(msg_ids=[msg_id]))))
+        session.ask(service.MsgResendReq(msg_ids=[msg_id]), [msg_id])
 
 
 def msg_copy(session: ClientSession, message: Message) -> Events:

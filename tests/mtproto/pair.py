@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from mtproto.connection import ClientConnection, ServerConnection, ServerState
+import tl
+from mtproto import service
+from mtproto.connection import ClientConnection, Deadlines, ServerConnection, ServerState
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.envelope import Cipher, Envelope
-from mtproto.events import AnswerReceived, ClientEvent, KeyAgreed, RequestReceived, ServerEvent
+from mtproto.events import (
+    AnswerReceived,
+    ClientEvent,
+    KeyAgreed,
+    MessageDropped,
+    RequestFailed,
+    RequestReceived,
+    ServerEvent,
+)
+from mtproto.message import Message, constructor_id, unpack_container
 from mtproto.side import Side
 from mtproto.transport import Frame, framing
 from tests.mtproto.helpers import TEST_KEY, ManualClock, seeded
 
 __all__ = ["Pair", "agreed_pair", "frames_of"]
 
+FOR_EVER = Deadlines(opening=None, first_frame=None, partial_frame=None)
 Cut = Callable[[bytes], Iterable[bytes]]
 
 
@@ -39,7 +51,7 @@ class Pair:
         self.skew = skew
         self.cut = cut
         self.state = ServerState(clock=self.clock, rng=seeded(seed + 1))
-        self.server = ServerConnection([TEST_KEY], self.state)
+        self.server = ServerConnection([TEST_KEY], self.state, deadlines=FOR_EVER)
         self.client = ClientConnection(
             [TEST_KEY.public],
             transport=transport,
@@ -53,6 +65,7 @@ class Pair:
         self.server_events: list[ServerEvent] = []
         self.to_server: list[bytes] = []
         self.to_client: list[bytes] = []
+        self.said = 0
 
     def run(self) -> None:
         """Carry bytes to and fro until both are silent."""
@@ -75,6 +88,51 @@ class Pair:
             self.to_client.append(data)
         for piece in self.cut(data):
             self.client_events += self.client.receive_data(piece)
+
+    def reconnect(self) -> None:
+        """The stream breaks, with all that is on its way; both sides go on in another one."""
+        self.client.abandon()
+        self.server.abandon()
+        self.client = self.client.successor()
+        self.server = ServerConnection([TEST_KEY], self.state, deadlines=FOR_EVER)
+
+    def restart(self) -> None:
+        """The server starts again with its keys, and no session."""
+        self.clock.advance(0.001)  # or new sessions would repeat msg_ids
+        self.state.sessions.clear()
+        self.state.carriers.clear()
+        self.reconnect()
+
+    def pass_time(self, seconds: float) -> None:
+        """Time passes, both sides do what is due, and are heard."""
+        self.clock.advance(seconds)
+        self.client_events += self.client.handle_timer()
+        self.server_events += self.server.handle_timer()
+        self.run()
+
+    def failures(self) -> list[RequestFailed]:
+        return [e for e in self.client_events if isinstance(e, RequestFailed)]
+
+    def dropped(self, side: Side) -> list[MessageDropped]:
+        events = self.client_events if side is Side.CLIENT else self.server_events
+        return [e for e in events if isinstance(e, MessageDropped)]
+
+    def say(self, *bodies: bytes | tl.TLObject, **numbers: int) -> None:
+        """The client hears these from a server by hand, each in a message of its own."""
+        for body in bodies:
+            self.said += 1
+            msg_id = numbers.get("msg_id", int(self.clock() * 2**32) + 4 * self.said + 1)
+            self.deliver_to_client(self.forged(bytes(body), msg_id=msg_id, seq_no=numbers.get("seq_no", 0)))
+
+    def heard(self) -> list[Message]:
+        """What the client has sent since the last time, for a server by hand: containers taken apart."""
+        messages: list[Message] = []
+        for payload in frames_of(self.client.data_to_send(), "intermediate", Side.SERVER):
+            envelope = self.server_cipher().open(payload)
+            message = Message(envelope.msg_id, envelope.seq_no, envelope.body)
+            is_packed = constructor_id(message.body) == service.MsgContainer.CONSTRUCTOR_ID
+            messages += unpack_container(message.body, message.msg_id) if is_packed else [message]
+        return messages
 
     def requests(self) -> list[RequestReceived]:
         return [e for e in self.server_events if isinstance(e, RequestReceived)]

@@ -150,7 +150,7 @@ def test_a_timetable_that_is_not_kept_is_forgotten() -> None:
     assert salts.current(1960) == 2
     salts.correct(1, 1961)  # our clock is ahead: what is to come stays
     assert salts.current(1962) == 1
-    assert salts.timetable == (Salt(3700, 7300, 3),)
+    assert list(salts.timetable) == [Salt(3700, 7300, 3)]
     salts.correct(77, 1963)
     assert not salts.timetable
     assert salts.current(9999) == 77

@@ -57,7 +57,7 @@ MTPROTO_ROWS = [
     {"mtproto.events", "mtproto.handshake", "mtproto.temp_keys", "mtproto.datacenters"},
     {"mtproto.session"},
     {"mtproto.connection"},
-    {"mtproto.closing"},
+    {"mtproto.closing", "mtproto.warming"},
     {"mtproto.client", "mtproto.testing"},
     {"mtproto"},
     {"mtproto.cli"},
@@ -65,7 +65,14 @@ MTPROTO_ROWS = [
 ]
 # Who alone may import what.
 RESERVED = {
-    "asyncio": {"mtproto.closing", "mtproto.client", "mtproto.testing", "mtproto.cli", "mtproto.__main__"},
+    "asyncio": {
+        "mtproto.closing",
+        "mtproto.warming",
+        "mtproto.client",
+        "mtproto.testing",
+        "mtproto.cli",
+        "mtproto.__main__",
+    },
     "cryptg": {"mtproto.crypto.aes"},
     "gmpy2": {"mtproto.crypto.bignum"},
     "cryptography": {"mtproto.crypto.rsa_key", "mtproto.crypto.ctr"},

@@ -82,6 +82,17 @@ Requests are logged to stderr, and connections that were refused."""
     add_restriction(command)
     add_secret(command, "be behind an MTProxy with this secret: take nobody who does not know it")
     command.add_argument(
+        "--dc", type=int, metavar="N", help="refuse key exchanges for another data centre (default: none)"
+    )
+    command.add_argument(
+        "--dh-gen-retries",
+        type=int,
+        default=0,
+        metavar="N",
+        help="answer dh_gen_retry so many times in each key exchange (default: %(default)s)",
+    )
+    command.add_argument("--dh-gen-fail", action="store_true", help="let every key exchange fail")
+    command.add_argument(
         "--phone-code-hash", metavar="H", help="what auth.sentCode is to say (default: random)"
     )
 

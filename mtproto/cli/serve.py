@@ -41,6 +41,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    exchange = testing.KeyExchange(arguments.dc, arguments.dh_gen_retries, arguments.dh_gen_fail)
     server = testing.serve(
         host=arguments.host,
         port=arguments.port,
@@ -48,6 +49,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         mtproxy_secret=arguments.mtproxy_secret,
         transport=arguments.transport,
         obfuscated=arguments.obfuscated,
+        key_exchange=exchange,
         on_request=_log_request,
     )
     async with contextlib.AsyncExitStack() as stack:

@@ -35,6 +35,7 @@ from mtproto.events import (
     RequestFailed,
     TransportErrorReceived,
 )
+from mtproto.warming import warm_up
 
 __all__ = ["Client"]
 
@@ -254,6 +255,7 @@ class Client:
 
     async def start(self) -> None:
         """Begin to read, and wait until requests can be sent."""
+        await warm_up()
         self._connection.defer_work = True
         self._task = asyncio.create_task(self._run(), name="mtproto client")
         if self._connection.is_ready:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from mtproto.connection.base import Connection, Progress
 from mtproto.connection.deadlines import Deadlines, Watch
@@ -34,12 +34,17 @@ _MAX_CIPHERS = 4
 """A client uses one key, and two while a temporary one is renewed."""
 
 
+def _never(key_id: bytes) -> bool:
+    return False
+
+
 class ServerConnection(Connection[ServerEvent]):
     """A server's end of one connection; which framing the client speaks is told by its first bytes.
 
     `keys` are the server's RSA keys.  With an `mtproxy_secret` only obfuscated connections that know it are
     taken, with a `dc` only key exchanges for that data centre; with the name of a framing as `transport` only
-    that one, with `obfuscated` only obfuscated connections.  `sessions` holds the sessions that use this
+    that one, with `obfuscated` only obfuscated connections.  `is_taken` and `is_refused` are those of
+    `ServerHandshake`; the keys that `state` knows are taken.  `sessions` holds the sessions that use this
     connection.
     """
 
@@ -52,6 +57,8 @@ class ServerConnection(Connection[ServerEvent]):
         transport: str | None = None,
         obfuscated: bool = False,
         dc: int | None = None,
+        is_taken: Callable[[bytes], bool] | None = None,
+        is_refused: Callable[[bytes], bool] | None = None,
         deadlines: Deadlines = Deadlines(),  # noqa: B008 - it is immutable
     ) -> None:
         secret = None if mtproxy_secret is None else ProxySecret.read(mtproxy_secret)
@@ -66,7 +73,12 @@ class ServerConnection(Connection[ServerEvent]):
         self._ciphers: dict[bytes, Cipher] = {}
         self._plain_ids = MessageIdGenerator(Side.SERVER, state.clock)
         self._handshake = ServerHandshake(
-            keys, clock=state.clock, rng=state.rng, is_taken=lambda key_id: key_id in state.keys, dc=dc
+            keys,
+            clock=state.clock,
+            rng=state.rng,
+            is_taken=is_taken or state.keys.__contains__,
+            is_refused=is_refused or _never,
+            dc=dc,
         )
 
     def answer(self, session: SessionId, msg_id: int, result: bytes) -> None:

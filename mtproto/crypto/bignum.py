@@ -4,8 +4,8 @@ Numbers go in and come out as `int`; only `mpz` gives GMP's own kind, for loops 
 at every step (it behaves as an int in all that such a loop does).
 
 The exponentiations, which take milliseconds, let other threads run meanwhile; gmpy2 does that only where its
-context says so.  `is_probable_prime` can't, and holds the interpreter for as long as it takes: what has to
-be tested for a peer is the business of `big_primes`.
+context says so.  Its test for primes can't, and holds the interpreter for as long as it takes: primes are the
+business of `big_primes`.
 """
 
 from __future__ import annotations
@@ -15,18 +15,13 @@ from typing import cast
 import gmpy2  # type: ignore[import-untyped]
 
 __all__ = [
-    "PRIME_TEST_ROUNDS",
     "gcd",
     "invert",
-    "is_probable_prime",
     "jacobi",
     "mpz",
     "powmod",
     "powmod_secret",
 ]
-
-PRIME_TEST_ROUNDS = 32
-"""GMP does a Baillie-PSW test for 24 of them, to which no counterexample is known, then 8 of Miller-Rabin."""
 
 
 def mpz(value: int) -> int:
@@ -59,8 +54,3 @@ def powmod_secret(base: int, exponent: int, modulus: int) -> int:
     """The same for a secret exponent > 0 and an odd modulus: its time does not tell the exponent."""
     with gmpy2.context(allow_release_gil=True):
         return int(gmpy2.powmod_sec(base, exponent, modulus))
-
-
-def is_probable_prime(n: int) -> bool:
-    """Whether `n`, of any size, is prime; no composite number is known that would pass."""
-    return bool(gmpy2.is_prime(n, PRIME_TEST_ROUNDS))

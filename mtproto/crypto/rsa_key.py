@@ -18,7 +18,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from mtproto.crypto.bignum import invert, is_probable_prime, powmod, powmod_secret
+from mtproto.crypto.big_primes import is_big_prime
+from mtproto.crypto.bignum import invert, powmod, powmod_secret
 
 __all__ = ["RSA_SIZE", "PrivateKey", "PublicKey"]
 
@@ -90,7 +91,8 @@ class PrivateKey:
 
     def __post_init__(self) -> None:
         PublicKey(self.n, self.e)  # for its checks
-        if self.p * self.q != self.n or not (is_probable_prime(self.p) and is_probable_prime(self.q)):
+        # In pieces, which let other threads run: a server makes its key beside an event loop.
+        if self.p * self.q != self.n or not all(p > 100 and is_big_prime(p) for p in (self.p, self.q)):
             raise ValueError("RSA private key whose p and q are not the two primes of n")
         if any(self.d * self.e % (prime - 1) != 1 for prime in (self.p, self.q)):
             raise ValueError("RSA private key whose d does not belong to its e")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mtproto.testing.handlers import Handler, Handlers
+from mtproto.testing.key_exchange import KeyExchange
 from mtproto.testing.server import LoopbackServer, RequestLog, serve
 
-__all__ = ["Handler", "Handlers", "LoopbackServer", "RequestLog", "serve"]
+__all__ = ["Handler", "Handlers", "KeyExchange", "LoopbackServer", "RequestLog", "serve"]

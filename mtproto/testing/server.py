@@ -38,8 +38,10 @@ from mtproto.testing.handlers import (
     unreadable,
     unwrap,
 )
+from mtproto.testing.key_exchange import KeyExchange, Retries
 from mtproto.testing.peer import MAX_BACKLOG, Peer
 from mtproto.transport import ProxySecret, ServerFraming
+from mtproto.warming import warm_up
 
 __all__ = ["LoopbackServer", "RequestLog", "serve"]
 
@@ -74,6 +76,7 @@ class LoopbackServer:
         mtproxy_secret: ProxySecret | str | bytes | None = None,
         transport: str | None = None,
         obfuscated: bool = False,
+        key_exchange: KeyExchange = KeyExchange(),  # noqa: B008 - it is immutable
         on_request: Callable[[RequestLog], None] | None = None,
         deadlines: Deadlines = Deadlines(),  # noqa: B008 - it is immutable
         max_connections: int = MAX_CONNECTIONS,
@@ -86,7 +89,7 @@ class LoopbackServer:
         self.errors: list[BaseException] = []
         """What handlers raised that was no RpcError; a test may want to see that this stays empty."""
         self.state = ServerState(clock=clock, rng=rng)
-        self._key = key or PrivateKey.generate()
+        self._key = key
         self._given = None if handlers is None else checked(handlers)
         self._phone_code_hash = phone_code_hash
         self._secret = None if mtproxy_secret is None else ProxySecret.read(mtproxy_secret)
@@ -95,6 +98,7 @@ class LoopbackServer:
         )  # raises here, not later
         self._transport = transport
         self._obfuscated = obfuscated
+        self._exchange = key_exchange
         self._handlers: Handlers = {}
         self._on_request = on_request
         self._deadlines = deadlines
@@ -109,10 +113,16 @@ class LoopbackServer:
 
     @property
     def public_key(self) -> PublicKey:
-        """The RSA key that clients have to trust."""
-        return self._key.public
+        """The RSA key that clients have to trust; asked for before the server has begun, it is made now."""
+        return self._made_key().public
+
+    def _made_key(self) -> PrivateKey:
+        self._key = self._key or PrivateKey.generate()
+        return self._key
 
     async def __aenter__(self) -> LoopbackServer:
+        await warm_up()
+        await asyncio.get_running_loop().run_in_executor(None, self._made_key)
         self._server = await asyncio.start_server(self._serve, self.host, self.port)
         self.host, self.port = self._server.sockets[0].getsockname()[:2]
         self._handlers = self._given if self._given is not None else self.default_handlers()
@@ -154,12 +164,16 @@ class LoopbackServer:
             logger.info("one connection too many: there are %d", len(self._peers))
             writer.close()
             return
+        retries = Retries(self._exchange, self.state.keys.__contains__)
         connection = ServerConnection(
-            [self._key],
+            [self._made_key()],
             self.state,
             mtproxy_secret=self._secret,
             transport=self._transport,
             obfuscated=self._obfuscated,
+            dc=self._exchange.dc,
+            is_taken=retries.is_taken,
+            is_refused=retries.is_refused,
             deadlines=self._deadlines,
         )
         peer = Peer(
@@ -314,6 +328,7 @@ def serve(
     mtproxy_secret: ProxySecret | str | bytes | None = None,
     transport: str | None = None,
     obfuscated: bool = False,
+    key_exchange: KeyExchange = KeyExchange(),  # noqa: B008 - it is immutable
     on_request: Callable[[RequestLog], None] | None = None,
     deadlines: Deadlines = Deadlines(),  # noqa: B008 - it is immutable
     max_connections: int = MAX_CONNECTIONS,
@@ -325,13 +340,14 @@ def serve(
 
     `handlers` maps request classes to functions of the request, plain or async; None means the default ones,
     which answer account.sendVerifyPhoneCode, auth.sendCode and help.getConfig as Telegram would.  Requests
-    without a handler get rpc_error 401 AUTH_KEY_UNREGISTERED.  `port` 0 is any free one; `key` is made anew
-    unless it is given; `phone_code_hash` is what the default answer says instead of a random one;
-    `on_request` is called for each request that was answered.
+    without a handler get rpc_error 401 AUTH_KEY_UNREGISTERED.  `port` 0 is any free one; a `key` that is not given
+    is made when the server begins, or `public_key` is asked for; `phone_code_hash` is what the default answer says
+    instead of a random one; `on_request` is called for each request that was answered.
 
     Which transport a client speaks, and whether obfuscated, is told by its first bytes: all are taken.  With an
     `mtproxy_secret` (hexadecimal) the server is one behind an MTProxy, and takes only clients that know it.
     `transport`, the name of a framing, and `obfuscated` restrict it to that framing, and to obfuscated connections.
+    `key_exchange` (see `KeyExchange`) makes clients try again, fail, or prove which data centre they mean.
     `deadlines` (see `Deadlines`), `max_connections` and `max_backlog`, the bytes that a client may leave unread,
     are for clients that would cost too much.
     """
@@ -344,6 +360,7 @@ def serve(
         mtproxy_secret=mtproxy_secret,
         transport=transport,
         obfuscated=obfuscated,
+        key_exchange=key_exchange,
         on_request=on_request,
         deadlines=deadlines,
         max_connections=max_connections,

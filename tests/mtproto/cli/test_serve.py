@@ -124,3 +124,19 @@ def test_ports_that_are_none(port: str, capsys: pytest.CaptureFixture[str]) -> N
         main(["serve", f"--port={port}"])
     assert caught.value.code == 2
     assert f"got '{port}', expected a port from 0 to 65535" in capsys.readouterr().err
+
+
+def test_key_exchanges_that_do_not_go_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "key.pem"
+    for options, said in (
+        (["--dc", "5"], "transport error -444"),
+        (["--dh-gen-fail"], "dh_gen_fail"),
+        (["--dh-gen-retries", "6"], "more than 5 retries"),
+        (["--dh-gen-retries", "5", "--dc", "2"], ""),
+    ):
+        with serving("--public-key-out", str(path), *options) as server:
+            status = main(["call", "help.getConfig", "--server", server.address, "--key", str(path)])
+            assert (status, said in capsys.readouterr().err) == (2 if said else 0, True)
+            assert server.stop(signal.SIGTERM)[0] == 0
+    assert main(["serve", "--dh-gen-retries", "-1"]) == 2
+    assert "got -1 retries" in capsys.readouterr().err

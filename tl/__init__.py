@@ -11,7 +11,15 @@ standard library only.
 
 from __future__ import annotations
 
-from tl.codec import decode, decode_prefix, decode_result, encode, encode_result
+from tl.codec import (
+    decode,
+    decode_prefix,
+    decode_result,
+    decode_wrapper,
+    encode,
+    encode_result,
+    is_wrapper,
+)
 from tl.errors import (
     DecodeError,
     EncodeError,
@@ -79,10 +87,12 @@ __all__ = [
     "decode",
     "decode_prefix",
     "decode_result",
+    "decode_wrapper",
     "encode",
     "encode_result",
     "from_json",
     "inspect",
+    "is_wrapper",
     "load",
     "read",
     "to_json",

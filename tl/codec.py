@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from tl.registry import Registry
     from tl.runtime import Decode, R, TLFunction, TLObject
 
-__all__ = ["decode", "decode_prefix", "decode_result", "decoder", "encode", "encode_again", "encode_result"]
+__all__ = [
+    "decode",
+    "decode_prefix",
+    "decode_result",
+    "decode_wrapper",
+    "decoder",
+    "encode",
+    "encode_again",
+    "encode_result",
+    "is_wrapper",
+]
 
 _SMALLEST = 4
 """What an object that counts, or an element that is read by straight-line code, takes at least, in bytes."""
@@ -160,6 +170,32 @@ def decode_prefix(
         schema, data, as_type, canonical=canonical, strict_flags=strict_flags, limits=limits or DEFAULT_LIMITS
     )
     return found
+
+
+def is_wrapper(cls: type) -> bool:
+    """Whether `cls` is the class of a function that only wraps another: its last field is any, ``query:!X``."""
+    schema = getattr(cls, "SCHEMA", None)
+    return schema is not None and schema.is_wrapper(cls)
+
+
+def decode_wrapper(
+    schema: Registry,
+    data: bytes | bytearray | memoryview,
+    *,
+    canonical: bool = True,
+    strict_flags: bool = False,
+    limits: Limits | Budget | None = None,
+) -> Any:
+    """The function at the start of `data` that wraps another, such as invokeWithLayer, without reading that one.
+
+    In its last field is `tl.Raw` with all bytes behind its own: a function, which may be of another schema, or
+    gzip_packed.  Raise DecodeError where `data` begins with no wrapper (see `is_wrapper`); otherwise as `decode`.
+    """
+    if type(data) is not bytes:
+        data = bytes(memoryview(data))
+    return _reference().reference_decode_wrapper(
+        schema, data, canonical=canonical, strict_flags=strict_flags, limits=limits or DEFAULT_LIMITS
+    )
 
 
 def _answered_function(request: Any) -> Any | None:

@@ -12,6 +12,7 @@ from tl.errors import EncodeError, LimitExceeded, TrailingBytes
 from tl.fast import (
     NUMBER_CODES,
     VECTOR_ID,
+    new,
     read_boxes,
     read_bytes_vector,
     read_numbers,
@@ -22,6 +23,7 @@ from tl.limits import DEFAULT_LIMITS, Budget, Limits
 from tl.objects import MAX_ENCODE_DEPTH, AnyObject, Boxed, OneOf
 from tl.parser import parse, parse_type
 from tl.primitives import Vector
+from tl.raw import Raw
 from tl.wire import Reader, WireType, Writer
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "reference_decode",
     "reference_decode_prefix",
+    "reference_decode_wrapper",
     "reference_encode",
     "reference_encode_as",
     "trailing_bytes",
@@ -91,6 +94,45 @@ def reference_decode_prefix(
     """The value at the start of `data`, and how many bytes it takes."""
     reader = Reader(data, canonical=canonical, strict_flags=strict_flags, limits=limits)
     return _read(schema.wire_type(as_type), reader), reader.pos
+
+
+def reference_decode_wrapper(
+    schema: Registry,
+    data: bytes,
+    *,
+    canonical: bool = True,
+    strict_flags: bool = False,
+    limits: Limits | Budget = DEFAULT_LIMITS,
+) -> Any:
+    """The wrapper at the start of `data`, with the bytes behind its own fields as the function inside."""
+    return _read(
+        _Wrapper(schema), Reader(data, canonical=canonical, strict_flags=strict_flags, limits=limits)
+    )
+
+
+class _Wrapper(AnyObject):
+    """A function that wraps another, read without that one: its last field gets all that is left, as `Raw`."""
+
+    __slots__ = ()
+
+    def __init__(self, schema: Registry) -> None:
+        super().__init__("!X", schema)
+
+    def find(self, constructor_id: int) -> Any | None:
+        cls = self._schema.find(constructor_id)
+        return cls if cls is not None and self._schema.is_wrapper(cls) else None
+
+    def expected(self) -> str:
+        return f"a function of {self._schema.name} that wraps another"
+
+    def read(self, reader: Reader) -> object:
+        cls, table = self._meet(reader.constructor_id(self.name), reader)
+        reader.enter_object()
+        value = new(cls)
+        for name, item in Table(table[:-1]).read(reader).items():
+            setattr(value, name, item)
+        setattr(value, table[-1].name, Raw(reader.data[reader.pos :]))
+        return value
 
 
 def _read(kind: WireType, reader: Reader) -> Any:

@@ -225,6 +225,13 @@ class Registry:
         cls: Any = type(value)
         return getattr(cls, "SCHEMA", None) is self and getattr(cls, "TYPE", None) == type_name
 
+    def is_wrapper(self, cls: Any) -> bool:
+        """Whether a class is that of a function whose last field is any function, as ``query:!X`` is."""
+        if not hasattr(cls, "RESULT"):
+            return False
+        table = self.table(cls)
+        return bool(table) and table[-1].type.name.startswith("!") and table[-1].flag is None
+
     def bare_name(self, name: str) -> str:
         """The constructor that the bare type `name` means: itself, or the only one of that type."""
         constructors = self.constructor_names(name)

@@ -40,7 +40,10 @@ __all__ = [
     "InputUserFromMessage",
     "InputUserSelf",
     "InvokeAfterMsg",
+    "InvokeAfterMsgs",
     "InvokeWithLayer",
+    "InvokeWithMessagesRange",
+    "InvokeWithTakeout",
     "InvokeWithoutUpdates",
     "JsonArray",
     "JsonBool",
@@ -73,6 +76,7 @@ __all__ = [
     "MessageEntityUnderline",
     "MessageEntityUnknown",
     "MessageEntityUrl",
+    "MessageRange",
     "PeerColor",
     "PeerColorCollectible",
     "ReactionCustomEmoji",
@@ -94,6 +98,7 @@ __all__ = [
     "TypeJSONObjectValue",
     "TypeJSONValue",
     "TypeMessageEntity",
+    "TypeMessageRange",
     "TypePeerColor",
     "TypeReaction",
     "TypeRecentStory",
@@ -169,6 +174,7 @@ _read_InputPeer = _SCHEMA.readers("InputPeer")
 _read_InputUser = _SCHEMA.readers("InputUser")
 _read_JSONObjectValue = _SCHEMA.readers("JSONObjectValue")
 _read_JSONValue = _SCHEMA.readers("JSONValue")
+_read_MessageRange = _SCHEMA.readers("MessageRange")
 _read_PeerColor = _SCHEMA.readers("PeerColor")
 _read_Reaction = _SCHEMA.readers("Reaction")
 _read_RecentStory = _SCHEMA.readers("RecentStory")
@@ -207,6 +213,7 @@ _write_InputPeer = _SCHEMA.writers("InputPeer")
 _write_InputUser = _SCHEMA.writers("InputUser")
 _write_JSONObjectValue = _SCHEMA.writers("JSONObjectValue")
 _write_JSONValue = _SCHEMA.writers("JSONValue")
+_write_MessageRange = _SCHEMA.writers("MessageRange")
 _write_PeerColor = _SCHEMA.writers("PeerColor")
 _write_Reaction = _SCHEMA.writers("Reaction")
 _write_RecentStory = _SCHEMA.writers("RecentStory")
@@ -3409,6 +3416,39 @@ class MessageEntityDiffDelete(_rt.TLObject):
         return obj, pos + 8
 
 
+class MessageRange(_rt.TLObject):
+    """A range of message ids.
+
+        messageRange#0ae30253 min_id:int max_id:int = MessageRange;
+
+    Fields:
+        min_id: The lowest.
+        max_id: The highest.
+    """
+
+    __slots__ = ("min_id", "max_id")
+    TL = "messageRange#0ae30253 min_id:int max_id:int = MessageRange;"
+    TL_NAME = "messageRange"
+    CONSTRUCTOR_ID = 0x0AE30253
+    TYPE = "MessageRange"
+    SCHEMA = _SCHEMA
+
+    def __init__(self, *, min_id: int, max_id: int) -> None:
+        self.min_id = min_id
+        self.max_id = max_id
+        if _MISSING is min_id or _MISSING is max_id:
+            raise _missing_field(self)
+
+    def _encode(self) -> bytes:
+        return _pack_Iii(0x0AE30253, self.min_id, self.max_id)
+
+    @staticmethod
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        obj = _new(MessageRange)
+        obj.min_id, obj.max_id = _unpack_ii(data, pos)
+        return obj, pos + 8
+
+
 class DataJSON(_rt.TLObject):
     """A value as JSON text.
 
@@ -4745,6 +4785,48 @@ class InvokeAfterMsg(_rt.TLFunction[_rt.R]):
         return obj, pos
 
 
+class InvokeAfterMsgs(_rt.TLFunction[_rt.R]):
+    """Runs a query only after several earlier ones of the same session have succeeded, as invokeAfterMsg
+    does for one. For users and bots (core.telegram.org/api/invoking).
+
+        invokeAfterMsgs#3dc4b4f0 {X:Type} msg_ids:Vector<long> query:!X = X;
+
+    Fields:
+        msg_ids: msg_ids of the earlier queries.
+        query: The query to run; its result type is that of the call.
+
+    Errors:
+        500 MSG_WAIT_FAILED: One of the earlier queries failed, so this one was not run. Also seen with
+            code 400.
+    """
+
+    __slots__ = ("msg_ids", "query")
+    TL = "invokeAfterMsgs#3dc4b4f0 {X:Type} msg_ids:Vector<long> query:!X = X;"
+    TL_NAME = "invokeAfterMsgs"
+    CONSTRUCTOR_ID = 0x3DC4B4F0
+    RESULT = "!X"
+    SCHEMA = _SCHEMA
+
+    def __init__(self, *, msg_ids: list[int], query: _rt.TLFunction[_rt.R]) -> None:
+        self.msg_ids = msg_ids
+        self.query = query
+        if _MISSING is msg_ids or _MISSING is query:
+            raise _missing_field(self)
+
+    def _encode(self) -> bytes:
+        v1 = self.query
+        return b'\xf0\xb4\xc4=' + _write_numbers(self.msg_ids, "q") + _write_object(v1, _rt.TLFunction)
+
+    @staticmethod
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
+            raise _Unfit
+        obj = _new(InvokeAfterMsgs)
+        obj.msg_ids, pos = _read_numbers(data, pos, "q", depth)
+        obj.query, pos = _read_functions[data[pos : pos + 4]](data, pos + 4, depth - 1)
+        return obj, pos
+
+
 class InitConnection(_rt.TLFunction[_rt.R]):
     """Tells the server about the client, which it remembers along with the auth_key. Due with the first
     query after the application starts, again when a value changes, and after each
@@ -5035,6 +5117,88 @@ class InvokeWithoutUpdates(_rt.TLFunction[_rt.R]):
         return obj, pos
 
 
+class InvokeWithMessagesRange(_rt.TLFunction[_rt.R]):
+    """Runs a query on the messages of a range only, for takeout sessions that fetch their chats in parts
+    (core.telegram.org/api/takeout). For users.
+
+        invokeWithMessagesRange#365275f2 {X:Type} range:MessageRange query:!X = X;
+
+    Fields:
+        range: The range, one of those that messages.getSplitRanges gives.
+        query: The query to run; its result type is that of the call.
+    """
+
+    __slots__ = ("range", "query")
+    TL = "invokeWithMessagesRange#365275f2 {X:Type} range:MessageRange query:!X = X;"
+    TL_NAME = "invokeWithMessagesRange"
+    CONSTRUCTOR_ID = 0x365275F2
+    RESULT = "!X"
+    SCHEMA = _SCHEMA
+
+    def __init__(self, *, range: TypeMessageRange, query: _rt.TLFunction[_rt.R]) -> None:
+        self.range = range
+        self.query = query
+        if _MISSING is range or _MISSING is query:
+            raise _missing_field(self)
+
+    def _encode(self) -> bytes:
+        v0 = self.range
+        v1 = self.query
+        return b'\xf2uR6' + _write_MessageRange[type(v0)](v0) + _write_object(v1, _rt.TLFunction)
+
+    @staticmethod
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
+            raise _Unfit
+        depth = depth - 1
+        obj = _new(InvokeWithMessagesRange)
+        obj.range, pos = _read_MessageRange[data[pos : pos + 4]](data, pos + 4, depth)
+        obj.query, pos = _read_functions[data[pos : pos + 4]](data, pos + 4, depth)
+        return obj, pos
+
+
+class InvokeWithTakeout(_rt.TLFunction[_rt.R]):
+    """Runs a query in a takeout session, in which data is exported (core.telegram.org/api/takeout). For
+    users.
+
+        invokeWithTakeout#aca9fd2e {X:Type} takeout_id:long query:!X = X;
+
+    Fields:
+        takeout_id: The session, from account.initTakeoutSession.
+        query: The query to run; its result type is that of the call.
+
+    Errors:
+        403 TAKEOUT_REQUIRED: The query inside needs a takeout session.
+        400 TAKEOUT_INVALID: There is no such takeout session.
+    """
+
+    __slots__ = ("takeout_id", "query")
+    TL = "invokeWithTakeout#aca9fd2e {X:Type} takeout_id:long query:!X = X;"
+    TL_NAME = "invokeWithTakeout"
+    CONSTRUCTOR_ID = 0xACA9FD2E
+    RESULT = "!X"
+    SCHEMA = _SCHEMA
+
+    def __init__(self, *, takeout_id: int, query: _rt.TLFunction[_rt.R]) -> None:
+        self.takeout_id = takeout_id
+        self.query = query
+        if _MISSING is takeout_id or _MISSING is query:
+            raise _missing_field(self)
+
+    def _encode(self) -> bytes:
+        v1 = self.query
+        return _pack_Iq(0xACA9FD2E, self.takeout_id) + _write_object(v1, _rt.TLFunction)
+
+    @staticmethod
+    def _read(data: bytes, pos: int, depth: _Any) -> tuple[_Any, int]:
+        if not depth:
+            raise _Unfit
+        obj = _new(InvokeWithTakeout)
+        obj.takeout_id, kind = _unpack_q4s(data, pos)
+        obj.query, pos = _read_functions[kind](data, pos + 12, depth - 1)
+        return obj, pos
+
+
 TypeBool: _TypeAlias = BoolFalse | BoolTrue
 
 TypeTrue: _TypeAlias = True_
@@ -5095,6 +5259,8 @@ TypeMessageEntity: _TypeAlias = (
     | MessageEntityDiffReplace
     | MessageEntityDiffDelete
 )
+
+TypeMessageRange: _TypeAlias = MessageRange
 
 TypeDataJSON: _TypeAlias = DataJSON
 

@@ -165,6 +165,8 @@ class Session(ABC):
             self.sent.add(outgoing.original, now)
             return outgoing.original
         msg_id = self.ids.next(answer=outgoing.answer)
+        while msg_id in self.sent:  # after a clock was turned back, in the session before
+            msg_id = self.ids.next(answer=outgoing.answer)
         body = self.body_of(outgoing, msg_id)
         # A request is one in gzip_packed, too: whoever gets it has to acknowledge it.
         needs_ack = outgoing.request is not None or is_content_related(body)

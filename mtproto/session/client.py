@@ -347,6 +347,9 @@ class ClientSession(Session):
             yield self._drop(message, verdict)
             return
         self._dropped = 0
+        if not self.is_time_known and constructor_id(message.body) not in _CORRECTIONS:
+            # A session_id is random and new, so that this message is no older than the session.
+            self.correct_clock(message.msg_id)
         yield from self.handle(message)
         self.window.record(message.msg_id)
         self.acknowledge(message)

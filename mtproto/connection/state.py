@@ -51,6 +51,23 @@ class ServerState:
         self.seen_inits = SeenInits(clock, max_inits=max_inits)
         self._max_sessions = max_sessions
         self._max_keys = max_keys
+        self._max_inits = max_inits
+
+    def restarted(self) -> ServerState:
+        """What a server that is started again knows: all keys, with salts and bindings, and no session.
+
+        It takes them over: `self` is not to be used any more.
+        """
+        state = ServerState(
+            clock=self.clock,
+            rng=self.rng,
+            max_sessions=self._max_sessions,
+            max_keys=self._max_keys,
+            max_inits=self._max_inits,
+        )
+        state.keys, state.salts, state.expiry = self.keys, self.salts, self.expiry
+        state.bindings = self.bindings
+        return state
 
     def add_key(self, auth_key: AuthKey, server_salt: int, expires_at: float | None = None) -> None:
         """Make an agreed key known, with its first salt."""

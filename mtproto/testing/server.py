@@ -72,6 +72,7 @@ class LoopbackServer:
         host: str = "127.0.0.1",
         port: int = 0,
         key: PrivateKey | None = None,
+        state: ServerState | None = None,
         phone_code_hash: str | None = None,
         mtproxy_secret: ProxySecret | str | bytes | None = None,
         transport: str | None = None,
@@ -88,7 +89,7 @@ class LoopbackServer:
         self.port = port
         self.errors: list[BaseException] = []
         """What handlers raised that was no RpcError; a test may want to see that this stays empty."""
-        self.state = ServerState(clock=clock, rng=rng)
+        self.state = ServerState(clock=clock, rng=rng) if state is None else state
         self._key = key
         self._given = None if handlers is None else checked(handlers)
         self._phone_code_hash = phone_code_hash
@@ -104,8 +105,8 @@ class LoopbackServer:
         self._deadlines = deadlines
         self._max_connections = max_connections
         self._max_backlog = max_backlog
-        self._clock = clock
-        self._rng = rng
+        self._clock = self.state.clock
+        self._rng = self.state.rng
         self._server: asyncio.Server | None = None
         self._is_closing = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -324,6 +325,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 0,
     key: PrivateKey | None = None,
+    state: ServerState | None = None,
     phone_code_hash: str | None = None,
     mtproxy_secret: ProxySecret | str | bytes | None = None,
     transport: str | None = None,
@@ -344,6 +346,9 @@ def serve(
     is made when the server begins, or `public_key` is asked for; `phone_code_hash` is what the default answer says
     instead of a random one; `on_request` is called for each request that was answered.
 
+    With the `key` of a server that has stopped, and its `state.restarted()`, this one is the same server, started
+    again: clients go on with their auth keys.  A `state` brings its own clock and rng.
+
     Which transport a client speaks, and whether obfuscated, is told by its first bytes: all are taken.  With an
     `mtproxy_secret` (hexadecimal) the server is one behind an MTProxy, and takes only clients that know it.
     `transport`, the name of a framing, and `obfuscated` restrict it to that framing, and to obfuscated connections.
@@ -356,6 +361,7 @@ def serve(
         host=host,
         port=port,
         key=key,
+        state=state,
         phone_code_hash=phone_code_hash,
         mtproxy_secret=mtproxy_secret,
         transport=transport,

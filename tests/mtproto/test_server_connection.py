@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from mtproto import api
 from mtproto.connection import ClientConnection, ServerConnection, ServerState
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.envelope import Cipher, Envelope
 from mtproto.errors import FramingError, LocalProtocolError
-from mtproto.events import ClientEvent, KeyAgreed, ServerEvent, TransportErrorReceived
+from mtproto.events import ClientEvent, KeyAgreed, RequestReceived, ServerEvent, TransportErrorReceived
 from mtproto.side import Side
 from mtproto.testing import serve
 from mtproto.transport import framing
 from tests.mtproto.helpers import TEST_KEY, ManualClock, seeded
+from tests.mtproto.pair import Pair
 
 
 def connections() -> tuple[ClientConnection, ServerConnection]:
@@ -97,6 +99,40 @@ def test_a_client_with_many_keys_is_not_remembered_with_all_of_them() -> None:
             kept.append(server._ciphers[key.key_id])
         assert kept[0] is kept[1]
         assert len(server._ciphers) <= 5
+
+
+# A server that is started again
+
+
+def test_keys_and_salts_outlive_a_restart_and_sessions_do_not() -> None:
+    before = Pair()
+    before.run()
+    agreed = next(e for e in before.client_events if isinstance(e, KeyAgreed))
+    key_id = agreed.auth_key.key_id
+    salt = before.state.salts[key_id].rotate(before.clock(), keep_previous=False)
+    before.client.send_request(bytes(api.help.GetConfig()))
+    before.run()
+    assert len(before.state.sessions) == 1
+
+    state = before.state.restarted()
+    assert (state.key(key_id), state.sessions) == (agreed.auth_key, {})
+    assert state.salts[key_id].current(before.clock()) == salt
+    server = ServerConnection([TEST_KEY], state)
+    client = ClientConnection(
+        auth_key=agreed.auth_key, server_salt=salt, time_offset=0.0, clock=before.clock, rng=seeded(3)
+    )
+    client.send_request(bytes(api.help.GetConfig()))
+    received = server.receive_data(client.data_to_send())
+    assert [type(event) for event in received] == [RequestReceived]
+
+
+def test_a_loopback_server_with_a_state_keeps_its_time() -> None:
+    state = ServerState(clock=ManualClock(), rng=seeded(2))
+    server = serve(state=state, key=TEST_KEY)
+    assert server.state is state
+    config = server.default_handlers()[api.help.GetConfig](api.help.GetConfig())
+    assert isinstance(config, api.Config)
+    assert config.date == 1_700_000_000
 
 
 # Which transports are taken

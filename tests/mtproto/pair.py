@@ -143,10 +143,14 @@ class Pair:
     def answer(self, request: RequestReceived, body: bytes) -> None:
         self.server.answer(request.session, request.msg_id, body)
 
+    def server_key(self) -> AuthKey:
+        """The one key that the server knows."""
+        (auth_key,) = self.state.keys.values()
+        return auth_key
+
     def server_cipher(self) -> Cipher:
         """Seals as the server would, for messages that no server of ours sends."""
-        (auth_key,) = self.state.keys.values()
-        return Cipher(auth_key, Side.SERVER)
+        return Cipher(self.server_key(), Side.SERVER)
 
     def forged(self, body: bytes, *, msg_id: int, seq_no: int = 0, session_id: int | None = None) -> bytes:
         """The bytes of a server's message with just these numbers, framed."""

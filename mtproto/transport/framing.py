@@ -31,6 +31,9 @@ __all__ = [
     "TransportCode",
     "Wire",
     "checked_limit",
+    "new_frame",
+    "set_payload",
+    "set_quick_ack",
     "unsendable",
 ]
 
@@ -51,6 +54,13 @@ class Frame:
 
     payload: bytes
     quick_ack: bool = False
+
+
+# A frozen dataclass takes three times as long to make itself as its slots do to be filled, and every payload
+# passes through here.
+new_frame = Frame.__new__
+set_payload = Frame.__dict__["payload"].__set__
+set_quick_ack = Frame.__dict__["quick_ack"].__set__
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +200,14 @@ class Framing(ABC):
         """
         if self._failure is not None:
             raise self._failure.with_traceback(None)
-        if self._buffer:
-            self._buffer += data
-            if len(self._buffer) < self._needed:
-                return []
-            data = bytes(self._buffer)
-            self._buffer.clear()
-        elif type(data) is not bytes:
+        if type(data) is not bytes:
             data = bytes(data)
+        if self._buffer:
+            if len(self._buffer) + len(data) < self._needed:
+                self._buffer += data
+                return []
+            data = b"".join((self._buffer, data))
+            self._buffer.clear()
         events: list[Event] = []
         try:
             rest = self._read_frames(data, events)

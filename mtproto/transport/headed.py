@@ -15,7 +15,17 @@ from typing import ClassVar, Final, TypeAlias
 from mtproto.crypto.randomness import Rng
 from mtproto.errors import FramingError
 from mtproto.side import Side
-from mtproto.transport.framing import MAX_PAYLOAD, Event, Frame, Framing, QuickAck, unsendable
+from mtproto.transport.framing import (
+    MAX_PAYLOAD,
+    Event,
+    Frame,
+    Framing,
+    QuickAck,
+    new_frame,
+    set_payload,
+    set_quick_ack,
+    unsendable,
+)
 
 __all__ = ["Headed", "Header"]
 
@@ -25,12 +35,6 @@ _SMALL: Final = 1024
 
 Header: TypeAlias = tuple[int, int, bool]
 """Where the payload starts in the data, its length in bytes, and whether the quick ack bit is set."""
-
-# A frozen dataclass takes three times as long to make itself as its slots do to be filled, and every payload
-# passes here.
-_new_frame = Frame.__new__
-_set_payload = Frame.__dict__["payload"].__set__
-_set_quick_ack = Frame.__dict__["quick_ack"].__set__
 
 
 class Headed(Framing):
@@ -89,9 +93,9 @@ class Headed(Framing):
                 if length < short:
                     self._read_short(data[start:stop], events)
                 else:
-                    frame = _new_frame(Frame)
-                    _set_payload(frame, data[start:stop])
-                    _set_quick_ack(frame, quick_ack)
+                    frame = new_frame(Frame)
+                    set_payload(frame, data[start:stop])
+                    set_quick_ack(frame, quick_ack)
                     events.append(frame)
             position = stop
         return data[position:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from time import perf_counter
 from typing import Any
 
@@ -217,6 +218,35 @@ def test_full_numbers_go_round() -> None:
         assert server.receive_data(client.encode(payload(8))) == [Frame(payload(8))]
 
 
+@pytest.mark.parametrize("cut", [0, 1, 8, 12, 19, 20, 28, 39])
+def test_full_numbers_go_round_within_the_data_of_a_call(cut: int) -> None:
+    last = 2**32 - 1
+    client, server = Full(Side.CLIENT), Full(Side.SERVER, received=last)
+    stream = client.encode(payload(8), seq=last) + client.encode(payload(8), seq=0)
+    assert server.receive_data(stream[:cut]) + server.receive_data(stream[cut:]) == [Frame(payload(8))] * 2
+    again = client.encode(payload(8), seq=1) + client.encode(payload(8), seq=1)
+    assert server.receive_data(again) == [Frame(payload(8))]
+    assert str(server.failure) == "full: wrong sequence number: got 1, expected 2 [X6]"
+
+
+def test_full_expects_0_after_the_last_number() -> None:
+    last = 2**32 - 1
+    client, server = Full(Side.CLIENT), Full(Side.SERVER, received=last)
+    server.receive_data(client.encode(payload(8), seq=last) * 2)
+    assert str(server.failure) == f"full: wrong sequence number: got {last}, expected 0 [X6]"
+
+
+def test_full_says_which_frame_has_a_wrong_checksum() -> None:
+    client, server = Full(Side.CLIENT), Full(Side.SERVER)
+    stream = bytearray(client.encode(payload(8)) + client.encode(payload(8)))
+    stream[-1] ^= 0xFF
+    right = zlib.crc32(bytes(stream[20:-4]))
+    server.receive_data(stream)
+    assert server.failure is not None
+    assert "wrong CRC-32 of frame 1:" in str(server.failure)
+    assert (server.failure.got, server.failure.expected) == (f"{right ^ 0xFF000000:08x}", f"{right:08x}")
+
+
 def test_full_frames_with_another_number_are_easy_to_write_and_refused() -> None:
     case = VECTORS["cases"][3]
     client, server = Full(Side.CLIENT), Full(Side.SERVER)
@@ -229,6 +259,9 @@ def test_full_frames_with_another_number_are_easy_to_write_and_refused() -> None
     for number in (-1, 2**32):
         with pytest.raises(LocalProtocolError, match="32 bits"):
             client.encode(payload(24), seq=number)
+    for length in (0, 6):
+        with pytest.raises(LocalProtocolError, match=f"a payload of {length} bytes can't be sent"):
+            client.encode(bytes(length), seq=0)
 
 
 @pytest.mark.parametrize("place", range(20))

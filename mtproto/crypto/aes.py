@@ -20,7 +20,7 @@ def ige_encrypt(data: bytes, key: bytes, iv: bytes) -> bytes:
 
     Raise ValueError for other lengths, TypeError for what is not `bytes`.
     """
-    if len(data) % 16 or len(key) != 32 or len(iv) != 32:
+    if len(data) & 15 or len(key) != 32 or len(iv) != 32:
         raise _wrong_size(data, key, iv)
     try:
         return encrypt_ige(data, key, iv)
@@ -33,7 +33,7 @@ def ige_decrypt(data: bytes, key: bytes, iv: bytes) -> bytes:
 
     Raise ValueError for other lengths, TypeError for what is not `bytes`.
     """
-    if len(data) % 16 or len(key) != 32 or len(iv) != 32:
+    if len(data) & 15 or len(key) != 32 or len(iv) != 32:
         raise _wrong_size(data, key, iv)
     try:
         return decrypt_ige(data, key, iv)

@@ -36,6 +36,7 @@ class Watch:
         self._frame_began: float | None = None
         self._has_framing = False
         self._has_frame = False
+        self._paused: float | None = None
 
     def note(self, now: float, *, has_framing: bool, frames: int, buffered: int) -> None:
         """Bytes have come: they completed so many frames, and so many of them wait for the rest of one."""
@@ -46,8 +47,22 @@ class Watch:
         elif frames or self._frame_began is None:
             self._frame_began = now
 
+    def pause(self, now: float) -> None:
+        """Nothing is read until `resume`: that time is not the client's."""
+        self._paused = now
+
+    def resume(self, now: float) -> None:
+        """Reading goes on."""
+        if self._paused is not None:
+            self._began += now - self._paused
+            if self._frame_began is not None:
+                self._frame_began += now - self._paused
+            self._paused = None
+
     def deadline(self) -> float | None:
         """Until when the next step has to be taken, None if nothing is due."""
+        if self._paused is not None:
+            return None
         if not self._has_framing:
             return self._after(self._began, self._deadlines.opening)
         if not self._has_frame:

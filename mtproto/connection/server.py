@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from mtproto.connection.base import Connection, Progress
 from mtproto.connection.deadlines import Deadlines, Watch
 from mtproto.connection.quick_acks import read_quick_ack
+from mtproto.connection.schedule import Schedule
 from mtproto.connection.state import ServerState
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.crypto.rsa import PrivateKey
@@ -19,7 +20,7 @@ from mtproto.envelope import (
     decode_plain,
     encode_plain,
 )
-from mtproto.errors import LocalProtocolError, RemoteProtocolError
+from mtproto.errors import RemoteProtocolError
 from mtproto.events import KeyAgreed, ServerEvent, SessionId
 from mtproto.handshake import ServerHandshake
 from mtproto.message_id import MessageIdGenerator
@@ -69,7 +70,9 @@ class ServerConnection(Connection[ServerEvent]):
         self.state = state
         self._watch = Watch(deadlines, state.clock())
         self._frame_count = 0
+        self._disconnect_at: float | None = None
         self.sessions: dict[SessionId, ServerSession] = {}
+        self._schedule = Schedule(self.sessions)
         self._ciphers: dict[bytes, Cipher] = {}
         self._plain_ids = MessageIdGenerator(Side.SERVER, state.clock)
         self._handshake = ServerHandshake(
@@ -83,9 +86,7 @@ class ServerConnection(Connection[ServerEvent]):
 
     def answer(self, session: SessionId, msg_id: int, result: bytes) -> None:
         """Queue the boxed answer to a request; LocalProtocolError unless it is open."""
-        if session not in self.state.sessions:
-            raise LocalProtocolError(f"there is no session {session}")
-        self.state.sessions[session].answer(msg_id, result)
+        self.state.answer(session, msg_id, result)
 
     def receive_data(self, data: bytes) -> list[ServerEvent]:
         before = self._frame_count
@@ -99,18 +100,37 @@ class ServerConnection(Connection[ServerEvent]):
                 buffered=self._detection.buffered,
             )
 
+    def touch(self, session_id: SessionId) -> None:
+        """This session may have something to send: `ServerState` says so, of those that it knows."""
+        self._schedule.touch(session_id)
+
+    def pause(self) -> None:
+        """Nothing is read for a while: what the client owes meanwhile is not late."""
+        self._watch.pause(self._clock())
+
+    def resume(self) -> None:
+        """Reading goes on."""
+        self._watch.resume(self._clock())
+
     def next_timer(self) -> float | None:
-        timers = [t for s in self.sessions.values() if (t := s.next_timer()) is not None]
-        deadline = self._watch.deadline()
-        if deadline is not None:
-            timers.append(deadline)
-        return min(timers) if timers and not self._closed else None
+        if self._closed:
+            return None
+        timers = (self._schedule.next_timer(), self._watch.deadline(), self._disconnect_at)
+        return min((timer for timer in timers if timer is not None), default=None)
 
     def handle_timer(self) -> list[ServerEvent]:
-        """Queue what is due by now; close the connection, and set `failure`, where a deadline was not kept."""
-        error = None if self._closed else self._watch.overdue(self._clock())
-        if error is not None:
-            self._fail(error)
+        """Queue what is due by now; close the connection where that is due, too.
+
+        It is when a deadline was not kept, which sets `failure`, and so many seconds after a ping that asked for
+        it (ping_delay_disconnect) without another such ping.
+        """
+        if not self._closed:
+            now = self._clock()
+            error = self._watch.overdue(now)
+            if error is not None:
+                self._fail(error)
+            elif self._disconnect_at is not None and now >= self._disconnect_at:
+                self.close()
         return super().handle_timer()
 
     def _frame(self, event: FramingEvent) -> Progress[ServerEvent]:
@@ -145,6 +165,9 @@ class ServerConnection(Connection[ServerEvent]):
         session = self.state.session(auth_key, envelope.session_id)
         self.state.carry(session, self)
         yield from session.receive(envelope)
+        delay = session.take_disconnect_delay()
+        if delay is not None:
+            self._disconnect_at = self._clock() + delay
         for destroyed in session.take_destroyed():
             other = SessionId(auth_key.key_id, destroyed)
             session.tell_destroyed(destroyed, other in self.state.sessions and other != session.id)
@@ -175,6 +198,7 @@ class ServerConnection(Connection[ServerEvent]):
             self._out += self._framing.encode_code(code)
 
     def _flush(self) -> None:
-        for session in self.sessions.values():
-            for payload in session.flush():
+        for session_id in self._schedule.take(self._clock()):
+            for payload in self.sessions[session_id].flush():
                 self._out += self._framing.encode(payload)
+            self._schedule.set(session_id)

@@ -24,11 +24,16 @@ class Carrier(Protocol):
 
     sessions: dict[SessionId, ServerSession]
 
+    def touch(self, session_id: SessionId) -> None:
+        """The session may have something to send."""
+
 
 class ServerState:
     """What a server knows beyond one connection: auth keys with their salts, sessions, and seen inits.
 
-    Keys outlive connections, and a session goes on in whichever connection its client uses next.
+    Keys outlive connections, and a session goes on in whichever connection its client uses next.  With `strict`
+    sessions take nothing that the documents don't allow.  Of the keys, of all sessions and of those of one key so
+    many are kept, of seen inits too; the one longest unused goes first.
     """
 
     def __init__(
@@ -36,7 +41,9 @@ class ServerState:
         *,
         clock: Callable[[], float] = time.time,
         rng: Callable[[int], bytes] = os.urandom,
+        strict: bool = False,
         max_sessions: int = 100_000,
+        max_sessions_per_key: int = 100,
         max_keys: int = 100_000,
         max_inits: int = 100_000,
     ) -> None:
@@ -47,9 +54,12 @@ class ServerState:
         self.expiry: dict[bytes, float] = {}
         self.bindings = Bindings(clock)
         self.sessions: dict[SessionId, ServerSession] = {}
+        self._sessions_of: dict[bytes, dict[SessionId, None]] = {}
         self.carriers: dict[SessionId, Carrier] = {}
         self.seen_inits = SeenInits(clock, max_inits=max_inits)
+        self.strict = strict
         self._max_sessions = max_sessions
+        self._max_sessions_per_key = max_sessions_per_key
         self._max_keys = max_keys
         self._max_inits = max_inits
 
@@ -61,7 +71,9 @@ class ServerState:
         state = ServerState(
             clock=self.clock,
             rng=self.rng,
+            strict=self.strict,
             max_sessions=self._max_sessions,
+            max_sessions_per_key=self._max_sessions_per_key,
             max_keys=self._max_keys,
             max_inits=self._max_inits,
         )
@@ -97,7 +109,7 @@ class ServerState:
         self.bindings.forget(key_id)
         if temporary is not None:  # it acted for this one
             self.forget_key(temporary)
-        for session_id in [s for s in self.sessions if s.auth_key_id == key_id]:
+        for session_id in tuple(self._sessions_of.get(key_id, ())):
             self.forget_session(session_id)
 
     def needs_binding(self, key_id: bytes) -> bool:
@@ -129,9 +141,43 @@ class ServerState:
     def forget_session(self, session_id: SessionId) -> None:
         """Forget a session; a client that goes on in it is told that it is a new one."""
         self.sessions.pop(session_id, None)
+        siblings = self._sessions_of.get(session_id.auth_key_id, {})
+        siblings.pop(session_id, None)
+        if not siblings:
+            self._sessions_of.pop(session_id.auth_key_id, None)
         carrier = self.carriers.pop(session_id, None)
         if carrier is not None:
             carrier.sessions.pop(session_id, None)
+
+    def answer(self, session_id: SessionId, msg_id: int, result: bytes) -> None:
+        """Queue the boxed answer to a request; LocalProtocolError unless it is open."""
+        self._known(session_id).answer(msg_id, result)
+        self._touch(session_id)
+
+    def notify(self, session_id: SessionId, body: bytes) -> None:
+        """Queue a boxed message that answers nothing; LocalProtocolError where there is no such session."""
+        self._known(session_id).notify(body)
+        self._touch(session_id)
+
+    def _known(self, session_id: SessionId) -> ServerSession:
+        if session_id not in self.sessions:
+            raise LocalProtocolError(f"there is no session {session_id}")
+        return self.sessions[session_id]
+
+    def _touch(self, session_id: SessionId) -> None:
+        carrier = self.carriers.get(session_id)
+        if carrier is not None:
+            carrier.touch(session_id)
+
+    def rotate_salt(self, key_id: bytes, salt: int | None = None, *, keep_previous: bool = True) -> int:
+        """Begin a new server_salt of this key, a random one unless `salt` is given, and return it.
+
+        The one before stays good for half an hour, or not at all without `keep_previous`.  LocalProtocolError where
+        there is no such key.
+        """
+        if key_id not in self.salts:
+            raise LocalProtocolError(f"there is no auth_key {key_id.hex()}")
+        return self.salts[key_id].rotate(self.clock(), salt, keep_previous=keep_previous)
 
     def carry(self, session: ServerSession, connection: Carrier) -> None:
         """From now on `session` speaks through `connection`, and through no other."""
@@ -142,16 +188,27 @@ class ServerState:
             self.carriers[session.id] = connection
             connection.sessions[session.id] = session
             session.moved()
+        connection.touch(session.id)
 
     def session(self, auth_key: AuthKey, session_id: int) -> ServerSession:
         """The session with this id, begun if there is none; the one longest unused makes room for it."""
         key = SessionId(auth_key.key_id, session_id)
+        siblings = self._sessions_of.setdefault(key.auth_key_id, {})
         session = self.sessions.pop(key, None)
+        siblings.pop(key, None)
         if session is None:
             session = ServerSession(
-                auth_key, session_id, salts=self.salts[auth_key.key_id], clock=self.clock, rng=self.rng
+                auth_key,
+                session_id,
+                salts=self.salts[auth_key.key_id],
+                clock=self.clock,
+                rng=self.rng,
+                strict=self.strict,
             )
         self.sessions[key] = session
-        while len(self.sessions) > self._max_sessions:
+        siblings[key] = None
+        if len(siblings) > self._max_sessions_per_key:
+            self.forget_session(next(iter(siblings)))
+        if len(self.sessions) > self._max_sessions:
             self.forget_session(next(iter(self.sessions)))
         return session

@@ -82,6 +82,9 @@ Requests are logged to stderr, and connections that were refused."""
     add_restriction(command)
     add_secret(command, "be behind an MTProxy with this secret: take nobody who does not know it")
     command.add_argument(
+        "--strict", action="store_true", help="take nothing from clients that the documents don't allow"
+    )
+    command.add_argument(
         "--dc", type=int, metavar="N", help="refuse key exchanges for another data centre (default: none)"
     )
     command.add_argument(

@@ -50,6 +50,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         transport=arguments.transport,
         obfuscated=arguments.obfuscated,
         key_exchange=exchange,
+        strict=arguments.strict,
         on_request=_log_request,
     )
     async with contextlib.AsyncExitStack() as stack:

@@ -1,11 +1,13 @@
 """What the loopback server answers: handlers by request class, and the default ones.
 
-A handler is a function of the decoded request, plain or async.  It returns the answer as a value of the
-function's result type, or raises `RpcError`.
+A handler is a function of the decoded request, plain or async, and of its `RequestContext` if it has a second
+parameter without a default.  It returns the answer as a value of the function's result type, or raises
+`RpcError`.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -14,26 +16,24 @@ import tl
 from mtproto import api, service
 from mtproto.errors import LocalProtocolError, RpcError
 from mtproto.message import constructor_id
+from mtproto.testing.context import RequestContext
 
 __all__ = [
     "HANDLER_FAILED",
     "UNBOUND",
-    "WRAPPERS",
+    "ContextHandler",
     "Handler",
     "Handlers",
     "checked",
     "default_handlers",
     "said",
     "tl_name",
-    "unreadable",
-    "unwrap",
+    "with_context",
 ]
 
-Handler = Callable[[Any], Any | Awaitable[Any]]
+ContextHandler = Callable[[Any, RequestContext], Any | Awaitable[Any]]
+Handler = Callable[[Any], Any | Awaitable[Any]] | ContextHandler
 Handlers = Mapping[Any, Handler]
-
-WRAPPERS = (api.InvokeWithLayer, api.InitConnection, api.InvokeWithoutUpdates, api.InvokeAfterMsg)
-"""The functions that only say how another one is to be invoked."""
 
 UNBOUND = (api.help.GetConfig, api.auth.BindTempAuthKey)
 """The functions that a temporary key may be used for before it is bound (core.telegram.org/api/pfs)."""
@@ -44,13 +44,6 @@ HANDLER_FAILED = "HANDLER_FAILED"
 _PHONE = re.compile(r"\+?[0-9]{7,15}")
 
 
-def unwrap(request: tl.TLObject) -> tl.TLObject:
-    """The request inside invokeWithLayer, initConnection and their like, in any order."""
-    while isinstance(request, WRAPPERS):
-        request = request.query
-    return request
-
-
 def default_handlers(
     *,
     phone_code_hash: str | None = None,
@@ -58,7 +51,7 @@ def default_handlers(
     port: int = 0,
     clock: Callable[[], float],
     rng: Callable[[int], bytes],
-) -> dict[type[tl.TLObject], Handler]:
+) -> dict[type[tl.TLObject], Callable[[Any], Any]]:
     """Handlers that answer as Telegram would: sending a code, and `help.getConfig`.
 
     `phone_code_hash` is what auth.sentCode says; random where it is None.
@@ -130,11 +123,37 @@ def checked(handlers: Handlers) -> dict[Any, Handler]:
     for cls, handler in handlers.items():
         if not (isinstance(cls, type) and issubclass(cls, tl.TLFunction)):
             raise LocalProtocolError(f"got {cls!r:.60} among handlers, expected the class of a function")
-        if cls in WRAPPERS:
+        if tl.is_wrapper(cls):
             raise LocalProtocolError(f"{cls.TL_NAME} has no handler: requests are taken out of it first")
         if not callable(handler):
             raise LocalProtocolError(f"the handler of {cls.TL_NAME} is {handler!r:.60}, expected a function")
+        if not _has_place_for(handler, 1) or _has_place_for(handler, 3, required=True):
+            raise LocalProtocolError(
+                f"the handler of {cls.TL_NAME} is {handler!r:.60}, expected one of (request) or (request, context)"
+            )
     return dict(handlers)
+
+
+def with_context(handler: Handler) -> ContextHandler:
+    """The handler as a function of request and context, whichever it is."""
+    if _has_place_for(handler, 2, required=True):
+        return handler  # type: ignore[return-value]
+    return lambda request, _: handler(request)  # type: ignore[call-arg]
+
+
+def _has_place_for(handler: Callable[..., Any], count: int, *, required: bool = False) -> bool:
+    """Whether a function takes so many positional arguments, or can't do without them.
+
+    Parameters with defaults are none for us: the idiom ``lambda request, answer=answer: answer`` has them.
+    """
+    try:
+        parameters = inspect.signature(handler).parameters.values()
+    except (TypeError, ValueError):  # some of those written in C do not tell
+        return count == 1 and not required
+    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if required:
+        return sum(p.default is p.empty for p in places) >= count
+    return len(places) >= count or any(p.kind is p.VAR_POSITIONAL for p in parameters)
 
 
 def said(body: bytes) -> str:
@@ -150,10 +169,3 @@ def tl_name(body: bytes) -> str:
     number = int.from_bytes(body[:4], "little")
     known = api.SCHEMA.find(number)
     return known.TL_NAME if known else f"0x{number:08x}"
-
-
-def unreadable(error: tl.DecodeError) -> RpcError:
-    """The answer to a request that can't be read."""
-    if isinstance(error, tl.UnexpectedConstructor):
-        return RpcError(401, "AUTH_KEY_UNREGISTERED")
-    return RpcError(400, "INPUT_FETCH_ERROR")

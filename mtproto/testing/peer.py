@@ -1,26 +1,32 @@
 """One TCP connection of the loopback server: bytes between a socket and a `ServerConnection`.
 
 What is kept for a client is bounded in both directions: nothing is read from one that does not read what it
-is sent, and one that leaves too much of it unread, or for too long, is cut off (X10).
+is sent, or that waits for the answers to many requests; one that leaves too much unread, or for too long, is
+cut off (X10).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 
 from mtproto.connection import ServerConnection
 from mtproto.errors import RemoteProtocolError
 from mtproto.events import ServerEvent
+from mtproto.testing.dispatch import Dispatcher
 
-__all__ = ["MAX_BACKLOG", "Peer"]
+__all__ = ["MAX_BACKLOG", "MAX_PENDING", "Peer"]
 
 logger = logging.getLogger("mtproto.testing")
 
 MAX_BACKLOG = 16 * 1024 * 1024
 """How many bytes may wait for a client to read them before it is cut off."""
+MAX_PENDING = 1024
+"""How many requests of a connection may wait for their answers before no more is read: a full container."""
 _READ_SIZE = 64 * 1024
+_PROMPT_SIZE = 64 * 1024
 _IDLE_TIMEOUT = 600.0
 
 
@@ -35,6 +41,7 @@ class Peer:
         *,
         clock: Callable[[], float],
         max_backlog: int = MAX_BACKLOG,
+        max_pending: int = MAX_PENDING,
         reading: float | None = None,
     ) -> None:
         self.connection = connection
@@ -43,37 +50,97 @@ class Peer:
         self._reader = reader
         self._clock = clock
         self._max_backlog = max_backlog
+        self._max_pending = max_pending
         self._reading = reading
+        self._flush_due = False
+        self._unsent = 0
+        self._room = asyncio.Event()
         host, port = writer.get_extra_info("peername", ("?", 0))[:2]
         self.name = f"{host}:{port}"
+        self.pending = 0
 
-    async def run(self, handle: Callable[[Peer, ServerEvent], None]) -> None:
-        """Read and `handle` until the connection ends; raise RemoteProtocolError or OSError if that was bad."""
+    async def run(self, dispatcher: Dispatcher) -> None:
+        """Read, and have requests answered, until the connection ends.
+
+        Raise RemoteProtocolError or OSError if that was bad.
+        """
         connection = self.connection
         while not connection.closed:
             self.flush()
             await self._drain()
+            if self.pending >= self._max_pending:
+                await self._wait_for_room()
+                continue
             data = await self._read()
             if data is None:
                 return
             if not data:
                 connection.handle_timer()
             else:
-                await self._handle(connection.receive_data(data), handle)
+                await self._handle(connection.receive_data(data), dispatcher)
                 while (work := connection.work) is not None:  # a thread's: other peers are served meanwhile
                     outcome = await asyncio.get_running_loop().run_in_executor(None, work.run)
-                    await self._handle(connection.finish_work(outcome), handle)
+                    await self._handle(connection.finish_work(outcome), dispatcher)
             if connection.failure is not None:
                 raise connection.failure
 
-    async def _handle(self, events: list[ServerEvent], handle: Callable[[Peer, ServerEvent], None]) -> None:
-        for event in events:
-            handle(self, event)
-            # In between, or the answers to all that fits into one read would pile up.
-            await self._drain()
+    async def _handle(self, events: list[ServerEvent], dispatcher: Dispatcher) -> None:
+        requests = deque(dispatcher.announce(self, events))
+        try:
+            while requests:
+                dispatcher.handle(self, requests.popleft())
+                # In between, or the answers to all that fits into one read would pile up.
+                await self._drain()
+        finally:
+            for event in requests:
+                dispatcher.drop(self, event)
+
+    def stop_reading(self) -> None:
+        """Take no more bytes from the socket: the server is closing."""
+        transport = self.writer.transport
+        if isinstance(transport, asyncio.ReadTransport) and not transport.is_closing():
+            transport.pause_reading()
+
+    # Requests that wait
+
+    def answered(self) -> None:
+        """A request has its answer."""
+        self.pending -= 1
+        self._room.set()
+
+    async def _wait_for_room(self) -> None:
+        """Let some requests have their answers before more are read; timers go on."""
+        self._room.clear()
+        self.connection.pause()
+        try:
+            async with asyncio.timeout(self._delay()):
+                await self._room.wait()
+        except TimeoutError:
+            self.connection.handle_timer()
+        finally:
+            self.connection.resume()
+
+    # Sending
+
+    def flush_soon(self, size: int) -> None:
+        """Send what is to be sent, an answer of `size` bytes among it, at the end of this turn of the loop.
+
+        So answers that are there together travel together; long ones don't wait.
+        """
+        self._unsent += size
+        if self._unsent > _PROMPT_SIZE:
+            self.flush()
+        elif not self._flush_due:
+            self._flush_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        self.flush()
 
     def flush(self) -> None:
         """Send what is to be sent."""
+        self._unsent = 0
         data = self.connection.data_to_send()
         if not data or self.writer.is_closing():
             return
@@ -92,6 +159,9 @@ class Peer:
 
     async def _drain(self) -> None:
         """Wait until the client has read most of what was sent."""
+        transport = self.writer.transport
+        if not transport.is_closing() and not transport.get_write_buffer_size():
+            return
         try:
             async with asyncio.timeout(self._reading):
                 await self.writer.drain()
@@ -101,15 +171,21 @@ class Peer:
                 "the client does not read what it is sent", check="X10", expected=f"within {self._reading} s"
             ) from None
 
+    # Reading
+
+    def _delay(self) -> float | None:
+        """In how many seconds a timer is due."""
+        timer = self.connection.next_timer()
+        return None if timer is None else max(0.0, timer - self._clock())
+
     async def _read(self) -> bytes | None:
         """The next bytes; b"" when a timer is due first, None at the end or after a long silence."""
-        timer = self.connection.next_timer()
-        delay = _IDLE_TIMEOUT if timer is None else max(0.0, timer - self._clock())
+        delay = self._delay()
         try:
-            async with asyncio.timeout(delay):
+            async with asyncio.timeout(_IDLE_TIMEOUT if delay is None else delay):
                 data = await self._reader.read(_READ_SIZE)
         except TimeoutError:
-            if timer is not None:
+            if delay is not None:
                 return b""
             logger.info("%s: nothing came for %s s", self.name, _IDLE_TIMEOUT)
             return None

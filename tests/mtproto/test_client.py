@@ -501,7 +501,7 @@ def test_a_server_that_reads_nothing_does_not_keep_the_client_from_closing() -> 
     async def scenario() -> None:
         async with serve(key=TEST_KEY) as server:
             client = await mtproto.connect(server.host, server.port, keys=[server.public_key])
-            (peer,) = server._peers
+            (peer,) = server._peers.values()
             peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
             waiting = [asyncio.create_task(client.invoke_raw(bytes(4_000_000))) for _ in range(6)]
             await asyncio.sleep(0.2)
@@ -528,7 +528,7 @@ def test_closing_twice_when_the_first_time_was_cut_short() -> None:
     async def scenario() -> None:
         async with serve(key=TEST_KEY) as server:
             async with mtproto.connect(server.host, server.port, keys=[server.public_key]) as client:
-                (peer,) = server._peers
+                (peer,) = server._peers.values()
                 peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
                 waiting = [asyncio.create_task(client.invoke_raw(bytes(4_000_000))) for _ in range(6)]
                 await asyncio.sleep(0.1)

@@ -226,7 +226,7 @@ def test_nothing_is_done_for_a_client_that_does_not_read() -> None:
         backlogs: list[int] = []
 
         def great(_: api.help.GetConfig) -> api.Config:
-            (peer,) = server._peers
+            (peer,) = server._peers.values()
             backlogs.append(peer.writer.transport.get_write_buffer_size())
             return config()
 
@@ -257,7 +257,7 @@ def test_a_client_that_leaves_too_much_unread_is_cut_off() -> None:
             sender = Sender(server)
             await sender.open()
             await until(lambda: started == REQUESTS)
-            (peer,) = server._peers
+            (peer,) = server._peers.values()
             gate.set()
             await until(lambda: peer.connection.closed)
             assert peer.writer.transport.get_write_buffer_size() == 0
@@ -277,7 +277,7 @@ def test_a_client_that_reads_nothing_for_too_long_is_cut_off() -> None:
         ) as server:
             sender = Sender(server)
             await sender.open()
-            (peer,) = server._peers
+            (peer,) = server._peers.values()
             await until(lambda: not server._peers)
             assert peer.connection.closed
             await close_writer(sender.writer, 1.0)

@@ -13,6 +13,7 @@ import pytest
 
 from mtproto.__main__ import main
 from mtproto.crypto.rsa import PublicKey
+from mtproto.errors import LocalProtocolError
 from tests.mtproto.cli.processes import serving
 
 INVALID = '{"phone_number": "some string here", "settings": {}}'
@@ -140,3 +141,16 @@ def test_key_exchanges_that_do_not_go_well(tmp_path: Path, capsys: pytest.Captur
             assert server.stop(signal.SIGTERM)[0] == 0
     assert main(["serve", "--dh-gen-retries", "-1"]) == 2
     assert "got -1 retries" in capsys.readouterr().err
+
+
+def test_a_strict_server_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[bool] = []
+
+    def serve(**options: object) -> None:
+        made.append(options["strict"] is True)
+        raise LocalProtocolError("it is made")
+
+    monkeypatch.setattr("mtproto.testing.serve", serve)
+    for arguments in ([], ["--strict"]):
+        assert main(["serve", *arguments]) == 2
+    assert made == [False, True]

@@ -1,0 +1,265 @@
+"""How a loopback server ends, is started again, and what it says unasked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mtproto
+from mtproto import api
+from mtproto.client import Client, Connecting
+from mtproto.errors import ConnectionClosed, LocalProtocolError, RpcError
+from mtproto.events import SessionId
+from mtproto.testing import LoopbackServer, RequestContext, serve
+from tests.mtproto.desk import turns
+from tests.mtproto.helpers import TEST_KEY
+
+UPDATE = api.UserEmpty(id=5)
+FDS = Path("/proc/self/fd")
+
+
+def run(scenario: Callable[[], Awaitable[None]], seconds: float = 20) -> None:
+    asyncio.run(asyncio.wait_for(scenario(), seconds))
+
+
+def connecting(server: LoopbackServer, **options: Any) -> Connecting:
+    return mtproto.connect(server.host, server.port, keys=[server.public_key], **options)
+
+
+async def update(client: Client) -> object:
+    async for message in client.messages():
+        return api.decode(message.body)
+    return None
+
+
+class Slow:
+    """A handler that waits for its gate, and what has become of it."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.begun = asyncio.Event()
+        self.was_cancelled = False
+
+    async def handle(self, _: api.users.GetUsers) -> list[Any]:
+        self.begun.set()
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.was_cancelled = True
+            raise
+        return [UPDATE]
+
+
+# -- the end ------------------------------------------------------------------------------------------
+
+
+def test_handlers_may_end_and_their_answers_are_sent() -> None:
+    async def scenario() -> None:
+        slow = Slow()
+        server = serve({api.users.GetUsers: slow.handle}, key=TEST_KEY, grace=10.0)
+        async with server, connecting(server) as client:
+            asking = asyncio.create_task(client.invoke(api.users.GetUsers(id=[])))
+            await slow.begun.wait()
+            closing = asyncio.create_task(server.close())
+            await turns()
+            assert not closing.done()
+            with pytest.raises(ConnectionClosed):
+                await connecting(server)
+            slow.gate.set()
+            await closing
+            assert await asking == [UPDATE]
+            assert not slow.was_cancelled
+            assert not server.errors
+
+    run(scenario)
+
+
+def test_what_comes_while_the_server_closes_is_not_taken() -> None:
+    async def scenario() -> None:
+        slow = Slow()
+        asked: list[Any] = []
+        handlers = {api.users.GetUsers: slow.handle, api.help.GetConfig: asked.append}
+        server = serve(handlers, key=TEST_KEY, grace=10.0)
+        async with server, connecting(server) as client:
+            asking = asyncio.create_task(client.invoke(api.users.GetUsers(id=[])))
+            await slow.begun.wait()
+            closing = asyncio.create_task(server.close())
+            await turns()
+            late = asyncio.create_task(client.invoke(api.help.GetConfig()))
+            await turns(200)
+            slow.gate.set()
+            await closing
+            assert await asking == [UPDATE]
+            await asyncio.wait([late])
+            assert isinstance(late.exception(), ConnectionClosed)
+            assert not asked
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("way", ["close", "leave", "fail"])
+def test_handlers_that_do_not_end_are_cancelled(way: str) -> None:
+    async def scenario() -> None:
+        slow = Slow()
+        grace = 60.0 if way == "fail" else 0.01  # a test that fails does not wait for handlers
+        server = await serve({api.users.GetUsers: slow.handle}, key=TEST_KEY, grace=grace).__aenter__()
+        client = await connecting(server)
+        asking = asyncio.create_task(client.invoke(api.users.GetUsers(id=[])))
+        await slow.begun.wait()
+        if way == "close":
+            await server.close()
+        error = KeyError() if way == "fail" else None
+        await server.__aexit__(None if error is None else KeyError, error, None)
+        assert slow.was_cancelled
+        assert not server.errors
+        await asyncio.wait([asking])
+        assert isinstance(asking.exception(), ConnectionClosed)
+        await client.close()
+
+    run(scenario)
+
+
+def open_files() -> int:
+    return sum(1 for _ in FDS.iterdir())
+
+
+@pytest.mark.skipif(not FDS.is_dir(), reason="counts the descriptors of the process in /proc")
+def test_nothing_is_left_of_a_server_that_was_closed() -> None:
+    async def scenario() -> None:
+        await asyncio.get_running_loop().run_in_executor(None, int)
+
+        async def life() -> None:
+            slow = Slow()
+            async with serve({api.users.GetUsers: slow.handle}, key=TEST_KEY, grace=0.01) as server:
+                clients = [await connecting(server) for _ in range(5)]
+                asking = [asyncio.create_task(c.invoke(api.users.GetUsers(id=[]))) for c in clients]
+                idle = await asyncio.open_connection(server.host, server.port)
+                await slow.begun.wait()
+            await asyncio.wait(asking)
+            for client in clients:
+                await client.close()
+            idle[1].close()
+            assert all(isinstance(task.exception(), ConnectionClosed) for task in asking)
+
+        await life()
+        await turns()
+        before = open_files(), len(asyncio.all_tasks())
+        for _ in range(3):
+            await life()
+            await turns()
+        assert (open_files(), len(asyncio.all_tasks())) == before
+
+    run(scenario)
+
+
+# -- started again ------------------------------------------------------------------------------------
+
+
+def noting(contexts: list[RequestContext]) -> dict[Any, Any]:
+    def users(_: api.users.GetUsers, context: RequestContext) -> list[Any]:
+        contexts.append(context)
+        return []
+
+    return {api.users.GetUsers: users}
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_restart_breaks_connections_and_keeps_keys(keeps: bool) -> None:
+    async def scenario() -> None:
+        contexts: list[RequestContext] = []
+        async with serve(noting(contexts), key=TEST_KEY) as server:
+            port = server.port
+            client = await connecting(server)
+            await client.invoke(api.users.GetUsers(id=[]))
+            (session,) = server.sessions
+            await server.restart(keep_sessions=keeps)
+            assert server.port == port
+            assert (session in server.state.sessions) is keeps
+            assert not server.sessions
+            assert not server._peers
+            assert len(server.state.keys) == 1
+            async with connecting(server) as other:
+                await other.invoke(api.users.GetUsers(id=[]))
+                assert len(server.sessions) >= 1
+            await client.close()
+            assert not server.errors
+
+    run(scenario)
+
+
+def test_a_restart_cancels_handlers() -> None:
+    async def scenario() -> None:
+        slow = Slow()
+        async with serve({api.users.GetUsers: slow.handle}, key=TEST_KEY) as server:
+            client = await connecting(server)
+            asking = asyncio.create_task(client.invoke(api.users.GetUsers(id=[]), timeout=0.5))
+            await slow.begun.wait()
+            await server.restart()
+            assert slow.was_cancelled
+            assert not server.errors
+            asking.cancel()
+            await client.close()
+
+    run(scenario)
+
+
+# -- unasked ------------------------------------------------------------------------------------------
+
+
+def test_updates_go_to_one_session_or_to_all() -> None:
+    async def scenario() -> None:
+        contexts: list[RequestContext] = []
+        async with (
+            serve(noting(contexts), key=TEST_KEY) as server,
+            connecting(server) as one,
+            connecting(server) as two,
+        ):
+            for client in (one, two):
+                await client.invoke(api.users.GetUsers(id=[]))
+            assert set(server.sessions) == {context.session for context in contexts}
+            server.notify(UPDATE, contexts[0].session)
+            assert await update(one) == UPDATE
+            server.notify(bytes(api.UserEmpty(id=6)))
+            assert await update(one) == await update(two) == api.UserEmpty(id=6)
+            with pytest.raises(LocalProtocolError, match="there is no session"):
+                server.notify(UPDATE, SessionId(bytes(8), 1))
+            with pytest.raises(LocalProtocolError, match="a body of"):
+                server.notify(b"\x01")
+
+    run(scenario)
+
+
+def test_a_handler_may_notify_its_own_session() -> None:
+    async def scenario() -> None:
+        def users(_: api.users.GetUsers, context: RequestContext) -> list[Any]:
+            server.notify(UPDATE, context.session)
+            raise RpcError(400, "LATER")
+
+        server = serve({api.users.GetUsers: users}, key=TEST_KEY)
+        async with server, connecting(server) as client:
+            with pytest.raises(RpcError, match="LATER"):
+                await client.invoke(api.users.GetUsers(id=[]))
+            assert await update(client) == UPDATE
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_salts_change_at_once_when_they_are_told_to(keeps: bool) -> None:
+    async def scenario() -> None:
+        contexts: list[RequestContext] = []
+        async with serve(noting(contexts), key=TEST_KEY) as server, connecting(server) as client:
+            await client.invoke(api.users.GetUsers(id=[]))
+            before = client.server_salt
+            server.rotate_salt(keep_previous=keeps)
+            (salts,) = server.state.salts.values()
+            assert salts.accepts(before, server.state.clock()) is keeps
+            await client.invoke(api.users.GetUsers(id=[]))
+            assert (client.server_salt == before) is keeps
+            assert len(contexts) == 2, "the request was executed once"
+
+    run(scenario)

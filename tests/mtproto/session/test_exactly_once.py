@@ -162,7 +162,7 @@ def test_an_answer_that_got_lost_on_a_living_link_is_asked_for() -> None:
 def test_an_update_that_got_lost_is_sent_again_as_it_was() -> None:
     pair = begun()
     (session,) = pair.state.sessions.values()
-    session.notify(REQUEST)
+    pair.state.notify(session.id, REQUEST)
     lose_to_client(pair)
     pair.pass_time(74)
     assert not [e for e in pair.client_events if hasattr(e, "body")]
@@ -176,7 +176,7 @@ def test_an_update_that_got_lost_is_sent_again_as_it_was() -> None:
 def test_an_update_that_was_lost_with_the_connection_comes_in_the_next_one_once() -> None:
     pair = begun()
     (session,) = pair.state.sessions.values()
-    session.notify(REQUEST)
+    pair.state.notify(session.id, REQUEST)
     pair.run()  # it arrives, but its acknowledgement does not
     pair.reconnect()
     pair.client.ping(1)

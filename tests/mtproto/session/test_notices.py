@@ -272,25 +272,15 @@ def test_gzip_packed_may_have_either(seq_no: int) -> None:
 
 def test_our_own_client_is_strict_enough() -> None:
     pair = agreed_pair()
-    pair.state.session = lambda auth_key, session_id: found(auth_key, session_id)  # type: ignore[method-assign]
-    sessions: dict[int, ServerSession] = {}
-
-    def found(auth_key: AuthKey, session_id: int) -> ServerSession:
-        if session_id not in sessions:
-            salts = pair.state.salts[auth_key.key_id]
-            sessions[session_id] = ServerSession(
-                auth_key, session_id, salts=salts, clock=pair.clock, rng=seeded(5), strict=True
-            )
-        return sessions[session_id]
-
+    pair.state.strict = True
     for number in range(50):
         for _ in range(number % 4):
             pair.client.send_request(REQUEST, gzip=number % 3 == 0)
         pair.client.ping(number)
         pair.run()
         for request in pair.requests():
-            if request.msg_id in sessions[request.session.session_id].open_requests:
-                sessions[request.session.session_id].answer(request.msg_id, REQUEST)
+            if request.msg_id in pair.state.sessions[request.session].open_requests:
+                pair.answer(request, REQUEST)
         pair.pass_time(number % 5)
     assert len(pair.answers()) == sum(n % 4 for n in range(50))
     assert not pair.dropped(Side.SERVER)

@@ -105,10 +105,12 @@ class Session(ABC):
         self.sequence = SequenceNumbers()
         self.window = ReceivedWindow(side)
         self.acks = OwedAcks()
-        self.sent = SentMessages()
+        # Only a client has to know what it is that the other side complains about.
+        self.sent = SentMessages() if side is Side.CLIENT else SentMessages(max_known=0)
         self._clock = clock
         self._rng = rng
         self._queue: deque[Outgoing] = deque()
+        self._repeated: set[int] = set()
 
     @property
     @abstractmethod
@@ -151,6 +153,8 @@ class Session(ABC):
             if count and (count >= _MAX_PACKED_MESSAGES or size + first.size > _MAX_PACKED_BYTES):
                 return
             self._queue.popleft()
+            if first.original is not None:
+                self._repeated.discard(first.original.msg_id)
             if self.is_wanted(first):
                 size += first.size
                 count += 1
@@ -197,7 +201,8 @@ class Session(ABC):
         """Queue a message that was sent before, as it was; False where it is too old for the peer to take it."""
         if self.ids.now() - unix_time(message.msg_id) > _MAX_RESENT_AGE:
             return False
-        if all(outgoing.original is not message for outgoing in self._queue):
+        if message.msg_id not in self._repeated:
+            self._repeated.add(message.msg_id)
             self.queue(Outgoing(message.body, original=message))
         return True
 

@@ -22,7 +22,15 @@ from mtproto.crypto.auth_key import AuthKey
 from mtproto.errors import FateUnknown, LocalProtocolError, MTProtoError, RemoteProtocolError
 from mtproto.events import ClientEvent, MessageDropped, MessageReceived, RequestFailed
 from mtproto.message import Message, constructor_id, unpack_container
-from mtproto.message_id import MAX_SERVER_TIME, ReceivedWindow, SequenceNumbers, Verdict, unix_time
+from mtproto.message_id import (
+    MAX_AGE,
+    MAX_AHEAD,
+    MAX_SERVER_TIME,
+    ReceivedWindow,
+    SequenceNumbers,
+    Verdict,
+    unix_time,
+)
 from mtproto.salts import KnownSalts, Salt
 from mtproto.session.bad_message import BadMessage
 from mtproto.session.base import Body, Outgoing, Session, decode_service
@@ -42,6 +50,7 @@ MAX_OPEN_REQUESTS = 100_000
 """The most requests that may wait for their answers (C23)."""
 
 _OPEN_QUERIES = 100
+_NEVER_TAKEN = MAX_AGE + MAX_AHEAD  # seconds; clocks differ
 _UNTIMELY = (Verdict.TOO_OLD_TIME, Verdict.TOO_NEW_TIME)
 _CORRECTIONS = (service.BadServerSalt.CONSTRUCTOR_ID, service.BadMsgNotification.CONSTRUCTOR_ID)
 
@@ -177,6 +186,8 @@ class ClientSession(Session):
         return payloads
 
     def is_wanted(self, outgoing: Outgoing) -> bool:
+        if outgoing.original is not None:
+            return self.requests.last_sent_as(outgoing.original.msg_id) is not None
         if outgoing.request is None:
             return True
         request = self.requests.get(outgoing.request)
@@ -240,9 +251,31 @@ class ClientSession(Session):
             if query is not None and query.resends < MAX_RESENDS:
                 self.queue(replace(query, resends=query.resends + 1))
             request = self.requests.last_sent_as(msg_id)
-            if request is not None:
+            if request is None:
+                continue
+            if request.is_repeated:  # this was a copy: the server is asked whether it has taken the other
+                self.requests.ask_at(request, self._clock())
+            else:
                 self.requests.was_refused(request)
                 yield from self.requeue(request, error)
+
+    def repeat(self, request: OpenRequest, error: MTProtoError) -> Iterator[ClientEvent]:
+        """The server has not received `request`, but may yet: a copy can be on its way in a lost connection.
+
+        So it goes out as it was, and the server will take one of the two; when a copy is too old to be taken, as a
+        new message; in between the server is asked again.  What was sent too often fails with `error`.
+        """
+        message = request.message
+        if message is None or request.msg_id is None:
+            return
+        if self.ids.now() - unix_time(message.msg_id) > _NEVER_TAKEN:
+            request.is_repeated = False
+            yield from self.send_again((message.msg_id,), error)
+        elif self.send_once_more(message):
+            request.is_repeated = True
+            request.resends += 1
+            if request.resends > MAX_RESENDS:
+                yield from self.fail(request, error)
 
     def requeue(self, request: OpenRequest, error: MTProtoError) -> Iterator[ClientEvent]:
         """Let an open request wait for being sent again; it fails with `error` where that was too often."""
@@ -269,7 +302,9 @@ class ClientSession(Session):
         """The connection is another one: ask what became of all that was under way in the one before."""
         for msg_id in list(self.queries):
             del self.queries[msg_id]
-        self._queue = deque(outgoing for outgoing in self._queue if not outgoing.query)
+        # What was to be sent once more may have arrived meanwhile, at a server that has forgotten it since.
+        self._queue = deque(o for o in self._queue if not o.query and o.original is None)
+        self._repeated.clear()
         self._ask_about([r for r in self.requests if r.msg_id is not None], first=True)
 
     def _ask_about(self, requests: Sequence[OpenRequest], *, first: bool = False) -> None:

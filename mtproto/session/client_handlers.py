@@ -209,7 +209,9 @@ def msg_resend_req(session: ClientSession, message: Message) -> Events:
 
 def _tell_states(session: ClientSession, message: Message, asked: list[int]) -> None:
     distinct(asked, check="C19")
-    info = bytes(session.state_of(msg_id) for msg_id in asked)
+    info = bytes(
+        session.state_of(msg_id, 0) for msg_id in asked
+    )  # our sessions are new, and nothing was before
     session.queue(Outgoing(bytes(service.MsgsStateInfo(req_msg_id=message.msg_id, info=info))))
 
 
@@ -246,7 +248,7 @@ def _states(session: ClientSession, msg_ids: Sequence[int], info: bytes, asks_fo
             continue
         if state & 7 in _NOT_RECEIVED:
             error = FateUnknown("the server has not received the request, however often it was sent")
-            yield from session.send_again((msg_id,), error)
+            yield from session.repeat(request, error)
         elif state & 7 == _RECEIVED:
             _was_received(session, msg_id)
             if state & _ANSWERED:

@@ -40,11 +40,11 @@ def after_messages(msg_ids: Sequence[int], body: bytes) -> bytes:
 
 @dataclass(slots=True)
 class OpenRequest:
-    """A request without an answer.
+    """A request without an answer; `message` is what it was last sent as.
 
     `after` are the numbers of the requests that it follows, `references` the msg_ids by which it said so when
-    it was last sent.  `is_received`: the server has said that it has it.  From `ask_at` on the server should
-    be asked.
+    it was last sent.  `is_received`: the server has said that it has it; `is_repeated`: `message` was sent more
+    than once, so that one copy may be taken and the other refused.  From `ask_at` on the server should be asked.
     """
 
     number: int
@@ -52,9 +52,11 @@ class OpenRequest:
     after: tuple[int, ...] = ()
     at_least_once: bool = False
     msg_ids: list[int] = field(default_factory=list)
+    message: Message | None = None
     session_id: int | None = None
     references: tuple[int, ...] = ()
     is_received: bool = False
+    is_repeated: bool = False
     resends: int = 0
     questions: int = 0
     ask_at: float | None = None
@@ -114,11 +116,12 @@ class OpenRequests:
     def was_sent(self, request: OpenRequest, message: Message, session_id: int, now: float) -> None:
         """`request` went out as `message`, in this session."""
         request.msg_ids.append(message.msg_id)
+        request.message = message
         request.session_id = session_id
-        request.is_received = False
+        request.is_received = request.is_repeated = False
         request.questions = 0
         self._by_msg_id[message.msg_id] = request
-        self._ask_at(request, now + ASK_AFTER)
+        self.ask_at(request, now + ASK_AFTER)
 
     def was_refused(self, request: OpenRequest) -> None:
         """The message that `request` was last sent as is not executed, and never will be: it waits again."""
@@ -147,14 +150,15 @@ class OpenRequests:
 
     # Asking
 
-    def _ask_at(self, request: OpenRequest, when: float) -> None:
+    def ask_at(self, request: OpenRequest, when: float) -> None:
+        """The server should be asked about `request` at this time."""
         request.ask_at = when
         heappush(self._questions, (when, request.number))
 
     def ask_later(self, request: OpenRequest, now: float) -> None:
         """The server was asked about `request`, or has told of it; the next time is later, a minute at most."""
         request.questions += 1
-        self._ask_at(request, now + min(_ASK_AT_LEAST_EVERY, ASK_AFTER * 2 ** min(request.questions, 10)))
+        self.ask_at(request, now + min(_ASK_AT_LEAST_EVERY, ASK_AFTER * 2 ** min(request.questions, 10)))
 
     def _first_question(self) -> OpenRequest | None:
         while self._questions:

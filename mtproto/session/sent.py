@@ -19,15 +19,15 @@ MAX_KEPT = 1024
 """The most messages kept for a peer that does not acknowledge them; the oldest are given up first."""
 MAX_KEPT_BYTES = 16 * 1024 * 1024
 """The most bytes of their bodies, together."""
-_MAX_KNOWN = 10_000
 
 
 class SentMessages:
-    """The latest msg_ids of a session, and the content-related messages that still wait for an acknowledgement."""
+    """The latest `max_known` msg_ids of a session, and the messages that still wait for an acknowledgement."""
 
-    __slots__ = ("_containers", "_kept", "_kept_bytes", "_known", "_overdue")
+    __slots__ = ("_containers", "_kept", "_kept_bytes", "_known", "_max_known", "_overdue")
 
-    def __init__(self) -> None:
+    def __init__(self, max_known: int = 10_000) -> None:
+        self._max_known = max_known
         self._known: dict[int, None] = {}
         self._containers: dict[int, tuple[int, ...]] = {}
         self._kept: dict[int, tuple[Message, float]] = {}
@@ -53,12 +53,12 @@ class SentMessages:
         """A container with these messages is sent as `msg_id`."""
         self._know(msg_id)
         self._containers[msg_id] = tuple(message.msg_id for message in messages)
-        while len(self._containers) > _MAX_KNOWN:
+        while len(self._containers) > self._max_known:
             del self._containers[next(iter(self._containers))]
 
     def _know(self, msg_id: int) -> None:
         self._known[msg_id] = None
-        while len(self._known) > _MAX_KNOWN:
+        while len(self._known) > self._max_known:
             del self._known[next(iter(self._known))]
 
     def parts(self, msg_id: int) -> tuple[int, ...]:

@@ -28,12 +28,14 @@ from mtproto.session.server_handlers import HANDLERS
 from mtproto.session.strictness import SequenceWatch
 from mtproto.side import Side
 
-__all__ = ["REQUEST_LIMITS", "RESEND_AFTER", "ServerSession"]
+__all__ = ["MAX_QUEUED", "REQUEST_LIMITS", "RESEND_AFTER", "ServerSession"]
 
 REQUEST_LIMITS = tl.Limits(gunzipped_bytes=1024 * 1024)
 """How much the gzip_packed of one payload may unpack to, together: requests are small."""
 MAX_OPEN_REQUESTS = 100_000
 """The most requests of one session that may wait for their answers."""
+MAX_QUEUED = 10_000
+"""The most messages that may wait in one session for a connection, when another one is to be added."""
 RESEND_AFTER = 75.0
 """Seconds after which a message that was not acknowledged is sent again; clients may take 60 (C19)."""
 
@@ -77,7 +79,7 @@ class ServerSession(Session):
         self._limits = limits
         self._max_open_requests = max_open_requests
         self._sequence_watch = SequenceWatch() if strict else None
-        self._containers: dict[int, tuple[int, ...]] = {}
+        self._containers: dict[int, int] = {}  # hashes of what was in them
         self._open: set[int] = set()
         self._to_destroy: list[int] = []
         self._destroys_key = False
@@ -146,8 +148,15 @@ class ServerSession(Session):
             self.queue(Outgoing(self.answers.body(request), answer=True, request=request))
 
     def notify(self, body: bytes) -> None:
-        """Queue a message that answers nothing, such as an update; LocalProtocolError if it is too long."""
+        """Queue a message that answers nothing, such as an update.
+
+        LocalProtocolError if it is too long, and where `MAX_QUEUED` messages wait for the client (C23).
+        """
         _check_size(body)
+        if len(self._queue) >= MAX_QUEUED:
+            raise LocalProtocolError(
+                f"{len(self._queue)} messages wait to be sent, expected at most that many"
+            )
         self.queue(Outgoing(body))
 
     def reply(self, message: tl.TLObject) -> None:
@@ -253,7 +262,7 @@ class ServerSession(Session):
         except RemoteProtocolError as error:
             self._complain(message, BadCode.BAD_CONTAINER)
             return MessageDropped(message.msg_id, "S6", str(error))
-        is_same = self._containers.get(message.msg_id) == tuple(part.msg_id for part in inner)
+        is_same = self._containers.get(message.msg_id) == hash(tuple(part.msg_id for part in inner))
         if self._sequence_watch is not None or not is_same:
             self._complain(message, BadCode.CONTAINER_REPEATED)
             return MessageDropped(message.msg_id, "S3", "a container under a msg_id that was used before")
@@ -295,7 +304,7 @@ class ServerSession(Session):
             else:
                 yield from self._message(part)
         self._record(message)
-        self._containers[message.msg_id] = tuple(part.msg_id for part in inner)
+        self._containers[message.msg_id] = hash(tuple(part.msg_id for part in inner))
         while len(self._containers) > _REMEMBERED_CONTAINERS:
             del self._containers[next(iter(self._containers))]
 

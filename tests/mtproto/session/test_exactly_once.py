@@ -9,12 +9,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mtproto import api, service
+from mtproto.connection import ServerConnection
 from mtproto.envelope import Cipher
 from mtproto.errors import FateUnknown, LocalProtocolError
 from mtproto.events import AnswerReceived, RequestFailed, SessionCreated
 from mtproto.message import constructor_id, unpack_container
 from mtproto.side import Side
-from tests.mtproto.pair import Pair, agreed_pair, frames_of
+from tests.mtproto.helpers import TEST_KEY
+from tests.mtproto.pair import FOR_EVER, Pair, agreed_pair, frames_of
 
 REQUEST = bytes(api.help.GetConfig())
 ANSWER = bytes(api.BoolTrue())
@@ -62,6 +64,36 @@ def test_a_request_that_was_lost_with_the_connection_is_sent_again() -> None:
     settle(pair)
     assert [e.request_id for e in pair.answers()] == [number]
     assert len(pair.requests()) == 1
+
+
+def test_a_copy_that_arrives_late_in_the_old_connection_is_not_executed() -> None:
+    pair = begun()
+    number = pair.client.send_request(REQUEST)
+    late, old = pair.client.data_to_send(), pair.server
+    pair.client.abandon()
+    pair.client = pair.client.successor()
+    pair.server = ServerConnection([TEST_KEY], pair.state)
+    pair.run()
+    assert len(pair.requests()) == 1
+    pair.server_events += old.receive_data(late)
+    settle(pair)
+    pair.pass_time(10)
+    assert len(pair.requests()) == 1
+    assert [e.request_id for e in pair.answers()] == [number]
+
+
+def test_what_is_too_old_to_be_taken_goes_out_as_a_new_message_when_its_copy_is_too() -> None:
+    pair = begun()
+    pair.client.send_request(REQUEST)
+    (old,) = pair.heard()
+    pair.clock.advance(250)
+    for seconds, expected in ((0, []), (60, []), (60, [REQUEST])):
+        pair.clock.advance(seconds)
+        pair.client.handle_timer()
+        for message in pair.heard():
+            if constructor_id(message.body) == service.MsgsStateReq.CONSTRUCTOR_ID:
+                pair.say(service.MsgsStateInfo(req_msg_id=message.msg_id, info=b"\x02"))
+        assert [m.body for m in pair.heard() if m.msg_id != old.msg_id] == expected
 
 
 def test_an_answer_that_was_lost_with_the_connection_is_given_again() -> None:
@@ -243,6 +275,7 @@ OPERATIONS = (
     "invoke",
     "invoke",
     "lose to server",
+    "late",
     "lose to client",
     "deliver",
     "deliver",
@@ -263,6 +296,7 @@ class Book:
     def __init__(self) -> None:
         self.outer: Counter[int] = Counter()
         self.messages: dict[int, tuple[int, bytes]] = {}
+        self.lost: list[tuple[ServerConnection, bytes]] = []
 
     def note(self, pair: Pair, data: bytes) -> None:
         (auth_key,) = pair.state.keys.values()
@@ -301,7 +335,13 @@ def perform(pair: Pair, book: Book, operation: str, asked: list[int]) -> None:
                 )
             )
         case "lose to server":
-            book.note(pair, taken(pair))
+            data = taken(pair)
+            book.note(pair, data)
+            book.lost.append((pair.server, data))
+        case "late":
+            for server, data in book.lost:
+                pair.server_events += server.receive_data(data)
+            book.lost.clear()
         case "lose to client":
             pair.server.data_to_send()
         case "deliver" | "copy":
@@ -315,9 +355,13 @@ def perform(pair: Pair, book: Book, operation: str, asked: list[int]) -> None:
                 session = pair.state.sessions.get(request.session)
                 if session is not None and request.msg_id in session.open_requests:
                     pair.answer(request, ANSWER)
-        case "reconnect":
-            pair.reconnect()
+        case "reconnect":  # of which the server hears nothing
+            pair.client.abandon()
+            pair.client = pair.client.successor()
+            pair.server = ServerConnection([TEST_KEY], pair.state, deadlines=FOR_EVER)
         case "restart":
+            for server, _ in book.lost:
+                server.abandon()
             pair.restart()
         case "rotate" | "rotate for good":
             for salts in pair.state.salts.values():
@@ -329,6 +373,8 @@ def perform(pair: Pair, book: Book, operation: str, asked: list[int]) -> None:
 
 
 @settings(max_examples=300, deadline=None)
+@example(["invoke", "lose to server", "long time", "deliver", "late", "restart"])
+@example(["invoke", "lose to server", "reconnect", "deliver", "late", "rotate for good"])
 @given(st.lists(st.sampled_from(OPERATIONS), max_size=40))
 @example(
     ["invoke", "deliver", "answer", "lose to client", "rotate for good", "reconnect", "copy", "long time"]

@@ -218,6 +218,8 @@ def encode_result(request: TLFunction[Any], value: object) -> bytes:
     function = _answered_function(request)
     if function is None:
         raise EncodeError(f"the result type of {request.TL_NAME} is open")
+    if function.SCHEMA.is_of(value, function.RESULT):
+        return bytes(value)  # type: ignore[call-overload, no-any-return]
     encoded: bytes = _reference().reference_encode_as(function.SCHEMA, value, function.RESULT)
     return encoded
 

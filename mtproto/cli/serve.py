@@ -25,15 +25,31 @@ from mtproto.cli.wording import CommandError, address_text, one_line
 
 __all__ = ["run"]
 
+_MANY_FILES = 16_384
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until a signal comes; then 0."""
     if not _is_loopback(arguments.host):
         _log(f"warning: {arguments.host!r} can be reached from elsewhere, and this is a test server")
+    _allow_many_files()
     # Where the loop can't watch for signals, SIGINT arrives as an exception.
     with _logging(), contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(arguments))
     return 0
+
+
+def _allow_many_files() -> None:
+    """Let there be thousands of connections: what a process may open without asking is often 1024."""
+    try:
+        import resource
+    except ImportError:  # no Unix
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MANY_FILES if hard == resource.RLIM_INFINITY else min(_MANY_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _serve(arguments: argparse.Namespace) -> None:

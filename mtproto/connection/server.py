@@ -163,6 +163,7 @@ class ServerConnection(Connection[ServerEvent]):
         if quick_ack:  # now: it says that the message has arrived, before anything becomes of it
             self._out += self._framing.encode_quick_ack(read_quick_ack(auth_key, payload)[0])
         session = self.state.session(auth_key, envelope.session_id)
+        self._ciphers[auth_key.key_id] = session.cipher  # one will do for both
         self.state.carry(session, self)
         yield from session.receive(envelope)
         delay = session.take_disconnect_delay()

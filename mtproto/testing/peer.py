@@ -54,7 +54,7 @@ class Peer:
         self._reading = reading
         self._flush_due = False
         self._unsent = 0
-        self._room = asyncio.Event()
+        self._room: asyncio.Event | None = None
         host, port = writer.get_extra_info("peername", ("?", 0))[:2]
         self.name = f"{host}:{port}"
         self.pending = 0
@@ -106,11 +106,12 @@ class Peer:
     def answered(self) -> None:
         """A request has its answer."""
         self.pending -= 1
-        self._room.set()
+        if self._room is not None:
+            self._room.set()
 
     async def _wait_for_room(self) -> None:
         """Let some requests have their answers before more are read; timers go on."""
-        self._room.clear()
+        self._room = asyncio.Event()
         self.connection.pause()
         try:
             async with asyncio.timeout(self._delay()):
@@ -118,6 +119,7 @@ class Peer:
         except TimeoutError:
             self.connection.handle_timer()
         finally:
+            self._room = None
             self.connection.resume()
 
     # Sending

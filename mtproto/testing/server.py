@@ -227,16 +227,17 @@ class LoopbackServer:
                 self._tasks.discard(task)
 
     def _peer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Peer:
-        retries = Retries(self._exchange, self.state.keys.__contains__)
+        exchange = self._exchange
+        retries = Retries(exchange, self.state.keys.__contains__) if exchange != KeyExchange() else None
         connection = ServerConnection(
             [self._made_key()],
             self.state,
             mtproxy_secret=self._secret,
             transport=self._transport,
             obfuscated=self._obfuscated,
-            dc=self._exchange.dc,
-            is_taken=retries.is_taken,
-            is_refused=retries.is_refused,
+            dc=exchange.dc,
+            is_taken=None if retries is None else retries.is_taken,
+            is_refused=None if retries is None else retries.is_refused,
             deadlines=self._deadlines,
         )
         return Peer(

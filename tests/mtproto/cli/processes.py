@@ -73,9 +73,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(*arguments: str) -> Iterator[Server]:
+def serving(*arguments: str, prelude: str = "") -> Iterator[Server]:
     """``mtproto serve ARGUMENTS``, ready; killed at the end if it still runs."""
-    with start("serve", *arguments) as process:
+    with start("serve", *arguments, prelude=prelude) as process:
         try:
             yield Server(process)
         finally:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -154,3 +156,14 @@ def test_a_strict_server_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     for arguments in ([], ["--strict"]):
         assert main(["serve", *arguments]) == 2
     assert made == [False, True]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+def test_more_connections_than_a_process_may_open_without_asking(tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    few = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 1024))"
+    with serving("--public-key-out", str(path), prelude=few) as server, contextlib.ExitStack() as stack:
+        for _ in range(150):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.ready["port"]), 10))
+        assert main(["call", "help.getConfig", "--server", server.address, "--key", str(path)]) == 0
+        assert "Too many open files" not in server.stop(signal.SIGTERM)[2]

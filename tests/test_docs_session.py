@@ -10,7 +10,7 @@ import pytest
 from mtproto import acks, api, message, message_id, salts, service
 from mtproto.connection import KeepAlive
 from mtproto.envelope import Cipher
-from mtproto.session import TABLE, BadCode, answers, client, requests, sent, server
+from mtproto.session import TABLE, BadCode, answers, client, client_sending, requests, sent, server
 from mtproto.session.table import Handled, Ignored, Refused
 from mtproto.side import Side
 from tests.mtproto.pair import agreed_pair, frames_of
@@ -124,8 +124,8 @@ def test_every_code_is_there() -> None:
         ("MAX_AGE", message_id.MAX_AGE),
         ("MAX_AHEAD", message_id.MAX_AHEAD),
         ("MAX_DROPPED", client.MAX_DROPPED),
-        ("MAX_RESENDS", client.MAX_RESENDS),
-        ("MAX_OPEN_REQUESTS", client.MAX_OPEN_REQUESTS),
+        ("MAX_RESENDS", client_sending.MAX_RESENDS),
+        ("MAX_OPEN_REQUESTS", client_sending.MAX_OPEN_REQUESTS),
         ("ASK_AFTER", requests.ASK_AFTER),
         ("RESEND_AFTER", server.RESEND_AFTER),
         ("MAX_KEPT", sent.MAX_KEPT),

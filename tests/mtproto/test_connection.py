@@ -29,7 +29,7 @@ from mtproto.salts import SaltTimetable
 from mtproto.session import ClientSession, ServerSession
 from mtproto.session.bad_message import BadMessage
 from mtproto.session.base import Outgoing
-from mtproto.session.client import MAX_RESENDS
+from mtproto.session.client_sending import MAX_RESENDS
 from mtproto.side import Side
 from mtproto.transport import FRAMINGS, framing
 from tests.mtproto.helpers import TEST_KEY, ManualClock, seeded

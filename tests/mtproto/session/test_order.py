@@ -8,7 +8,7 @@ import tl
 from mtproto import api, service
 from mtproto.errors import RpcError
 from mtproto.message import Message, constructor_id, pack_rpc_result
-from mtproto.session.client import MAX_RESENDS
+from mtproto.session.client_sending import MAX_RESENDS
 from tests.mtproto.pair import Pair, agreed_pair
 
 FIRST, SECOND, THIRD = (

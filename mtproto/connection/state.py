@@ -16,7 +16,10 @@ from mtproto.session import ServerSession
 from mtproto.temp_keys import Binding, Bindings
 from mtproto.transport import SeenInits
 
-__all__ = ["Carrier", "ServerState"]
+__all__ = ["MAX_SESSIONS_PER_KEY", "Carrier", "ServerState"]
+
+MAX_SESSIONS_PER_KEY = 100
+"""How many sessions of one auth_key are kept; a client makes a new one each time that it starts."""
 
 
 class Carrier(Protocol):
@@ -43,7 +46,7 @@ class ServerState:
         rng: Callable[[int], bytes] = os.urandom,
         strict: bool = False,
         max_sessions: int = 100_000,
-        max_sessions_per_key: int = 100,
+        max_sessions_per_key: int = MAX_SESSIONS_PER_KEY,
         max_keys: int = 100_000,
         max_inits: int = 100_000,
     ) -> None:

@@ -18,13 +18,15 @@ class Deadlines:
 
     `opening`: from the connection to the bytes that tell its framing (up to 64).  `first_frame`: from the
     connection to its first whole frame.  `partial_frame`: from the first byte of any later frame to its last.
-    `reading`: how long it may read nothing of what it is sent; that is for whoever has the socket to see to.
+    `reading`: how long it may read nothing of what it is sent; `silence`: how long it may say nothing.  These two
+    are for whoever has the socket to see to.
     """
 
     opening: float | None = 10.0
     first_frame: float | None = 20.0
     partial_frame: float | None = 120.0
     reading: float | None = 60.0
+    silence: float | None = 600.0
 
 
 class Watch:

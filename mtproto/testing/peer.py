@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-from mtproto.connection import ServerConnection
+from mtproto.connection import Deadlines, ServerConnection
 from mtproto.errors import RemoteProtocolError
 from mtproto.events import ServerEvent
 from mtproto.testing.dispatch import Dispatcher
@@ -27,11 +27,10 @@ MAX_PENDING = 1024
 """How many requests of a connection may wait for their answers before no more is read: a full container."""
 _READ_SIZE = 64 * 1024
 _PROMPT_SIZE = 64 * 1024
-_IDLE_TIMEOUT = 600.0
 
 
 class Peer:
-    """A client's `connection`, and the socket it is on; `reading` is how many seconds it may read nothing."""
+    """A client's `connection`, and the socket it is on; `deadlines` are for what it may leave unread or unsaid."""
 
     def __init__(
         self,
@@ -42,7 +41,7 @@ class Peer:
         clock: Callable[[], float],
         max_backlog: int = MAX_BACKLOG,
         max_pending: int = MAX_PENDING,
-        reading: float | None = None,
+        deadlines: Deadlines,
     ) -> None:
         self.connection = connection
         connection.defer_work = True
@@ -51,7 +50,9 @@ class Peer:
         self._clock = clock
         self._max_backlog = max_backlog
         self._max_pending = max_pending
-        self._reading = reading
+        self._reading = deadlines.reading
+        self._silence = deadlines.silence
+        self._heard = asyncio.get_running_loop().time()
         self._flush_due = False
         self._unsent = 0
         self._room: asyncio.Event | None = None
@@ -119,6 +120,7 @@ class Peer:
         except TimeoutError:
             self.connection.handle_timer()
         finally:
+            self._heard = asyncio.get_running_loop().time()
             self._room = None
             self.connection.resume()
 
@@ -182,15 +184,19 @@ class Peer:
 
     async def _read(self) -> bytes | None:
         """The next bytes; b"" when a timer is due first, None at the end or after a long silence."""
+        loop = asyncio.get_running_loop()
+        ends = None if self._silence is None else self._heard + self._silence
         delay = self._delay()
+        due = None if delay is None else loop.time() + delay
         try:
-            async with asyncio.timeout(_IDLE_TIMEOUT if delay is None else delay):
+            async with asyncio.timeout_at(min((t for t in (ends, due) if t is not None), default=None)):
                 data = await self._reader.read(_READ_SIZE)
         except TimeoutError:
-            if delay is not None:
+            if ends is None or loop.time() < ends:  # our own timers don't count as a sign of life
                 return b""
-            logger.info("%s: nothing came for %s s", self.name, _IDLE_TIMEOUT)
+            logger.info("%s: nothing came for %s s", self.name, self._silence)
             return None
+        self._heard = loop.time()
         if not data:
             self.connection.receive_eof()
             return None

@@ -247,7 +247,7 @@ class LoopbackServer:
             clock=self.state.clock,
             max_backlog=self._max_backlog,
             max_pending=self._max_pending,
-            reading=self._deadlines.reading,
+            deadlines=self._deadlines,
         )
 
     def _flush(self, session: SessionId, size: int) -> None:

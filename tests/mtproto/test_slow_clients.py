@@ -270,6 +270,26 @@ def test_a_client_that_leaves_too_much_unread_is_cut_off() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("has_timers", [False, True])
+def test_a_client_that_says_nothing_for_too_long_is_closed(has_timers: bool) -> None:
+    """It may be gone without a word; that something is due to be sent to it is no sign of its life."""
+
+    async def scenario() -> None:
+        async with serve(key=TEST_KEY, deadlines=Deadlines(silence=0.2)) as server:
+            sender = Sender(server)
+            await sender.open()
+            await sender.read_on()
+            (peer,) = server._peers.values()
+            if has_timers:
+                due = server.state.clock
+                peer.connection.next_timer = lambda: due() + 0.01  # type: ignore[method-assign]
+            assert await sender.reader.read() is not None
+            await until(lambda: not server._peers)
+            await close_writer(sender.writer, 1.0)
+
+    run(scenario)
+
+
 def test_a_client_that_reads_nothing_for_too_long_is_cut_off() -> None:
     async def scenario() -> None:
         async with serve(

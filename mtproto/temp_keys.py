@@ -37,6 +37,7 @@ __all__ = [
     "as_long",
     "bind_request",
     "check_lifetime",
+    "last_use",
     "open_binding",
     "renewal_time",
     "seal_binding",
@@ -47,10 +48,7 @@ MIN_LIFETIME = 60
 MAX_LIFETIME = 365 * 86_400
 """The longest, in seconds: the end has to be a 32-bit number (see `handshake.client.MAX_SERVER_TIME`)."""
 MARGIN = 5
-"""Seconds before its end from which a client uses a temporary key no more.
-
-Its server_time was cut to a whole second and has aged on the way, and what is sent takes a while to arrive.
-"""
+"""Seconds before its end from which a client uses a temporary key no more, on a link without delay."""
 
 _HEAD = Struct("<16sqii")
 _INNER_SIZE = 40
@@ -149,9 +147,22 @@ def check_lifetime(lifetime: int | None) -> int | None:
     return lifetime
 
 
-def renewal_time(begun: float, expires_at: float) -> float:
-    """When to begin with the next temporary key: a tenth of its life before one ends, from 20 to 300 seconds."""
-    return expires_at - min(max((expires_at - begun) / 10, 20.0), 300.0)
+def last_use(ends: float, lifetime: float, round_trip: float) -> float:
+    """Until when a client uses a temporary key whose end is `ends`: `MARGIN` and two round trips before.
+
+    The server's clock was cut to a whole second and has aged on its way to us, and what we send takes a while
+    to arrive: a round trip, as long as delays are what they were in the key exchange.  For slower ones there is
+    the other, but no more than a quarter of the key's life in all.
+    """
+    return ends - max(MARGIN, min(MARGIN + 2 * round_trip, lifetime / 4))
+
+
+def renewal_time(begun: float, expires_at: float, took: float = 0.0) -> float:
+    """When to begin with the next temporary key, before the use of one ends: from 20 to 300 seconds.
+
+    That is a tenth of its life, or twice what it `took` to agree on it where that is more.
+    """
+    return expires_at - min(max((expires_at - begun) / 10, 2 * took, 20.0), 300.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from mtproto.crypto.auth_key import AuthKey
 from mtproto.crypto.rsa import PublicKey
 from mtproto.envelope import UNKNOWN_AUTH_KEY, PlainMessage, decode_plain, encode_plain
 from mtproto.errors import HandshakeFailed, LocalProtocolError, PeerSilent
-from mtproto.events import ClientEvent, QuickAckReceived, TransportErrorReceived
+from mtproto.events import ClientEvent, MessageDropped, QuickAckReceived, TransportErrorReceived
 from mtproto.message import MAX_BODY, constructor_id, pack_gzip
 from mtproto.message_id import MessageIdGenerator
 from mtproto.salts import Salt
@@ -171,9 +171,7 @@ class ClientConnection(Connection[ClientEvent]):
 
     def drop_request(self, number: int) -> None:
         """Nobody waits for the answer; if the request has gone out, the server is told so (rpc_drop_answer)."""
-        session = self._keys.session_with(number)
-        if session is not None:
-            session.drop(number)
+        self._keys.drop(number)
 
     def ping(self, ping_id: int) -> None:
         """Queue a ping: PongReceived has the same `ping_id`.  Raise LocalProtocolError before the key is agreed."""
@@ -203,6 +201,7 @@ class ClientConnection(Connection[ClientEvent]):
         """
         if not self._closed:
             try:
+                self._told += self._keys.retire()
                 self._send_plain(self._keys.handle_timer())
                 self._beat()
             except (HandshakeFailed, PeerSilent) as error:
@@ -240,7 +239,9 @@ class ClientConnection(Connection[ClientEvent]):
             case Frame():
                 payload = self._message_in(event)
                 session = self._keys.session_of(payload)
-                if session is None:
+                if self._keys.is_over(payload):
+                    yield MessageDropped(0, "H15", "under a temporary key that is over")
+                elif session is None:
                     yield from self._exchange(payload)
                 else:
                     for told in session.receive(payload):

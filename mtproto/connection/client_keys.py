@@ -6,44 +6,62 @@
                     the same again in time before the temporary key expires, in the same connection
 
 The session before is still listened to, for the answers that it waits for; it acknowledges them as long as
-its key lasts.  A key's end is the whole second of server time that its binding names; a client stops `MARGIN`
-seconds before that, so that the server never gets a message under a key that it has dropped.
+its key lasts, and is forgotten soon after, key and all.  A key's end is the whole second of server time that its
+binding names; a client stops some seconds before that (`temp_keys.last_use`), so that the server does not get a
+message under a key that it has dropped.
+
+A permanent key has one temporary key at a time.  From when the server binds the next one, what comes under the
+one before gets the answer 401 AUTH_KEY_PERM_EMPTY, and is not executed: such a request is sent again, in the
+session in use, or in the next one while that is being made.
 
 Specification: core.telegram.org/mtproto/auth_key, core.telegram.org/api/pfs; checks H13 to H15.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.crypto.rsa import PublicKey
-from mtproto.errors import HandshakeFailed, LocalProtocolError, RequestLost
+from mtproto.errors import HandshakeFailed, LocalProtocolError, RequestLost, RpcError
 from mtproto.events import AnswerReceived, ClientEvent, KeyAgreed, RequestFailed
 from mtproto.handshake import ClientHandshake, Finished, Steps
 from mtproto.handshake.client import LIFETIME
 from mtproto.salts import Salt
 from mtproto.session import ClientSession
-from mtproto.temp_keys import MARGIN, bind_request, check_lifetime, renewal_time
+from mtproto.session.client import MAX_RESENDS
+from mtproto.session.requests import OpenRequest
+from mtproto.temp_keys import bind_request, check_lifetime, last_use, renewal_time
 
 __all__ = ["ClientKeys", "Keyed"]
 
 _TRUE = bytes.fromhex("b5757299")  # boolTrue#997275b5
+_MAX_OVER = 8
+"""How many temporary keys that are over are known by their ids."""
+
+
+def _is_unbound(event: AnswerReceived | RequestFailed) -> bool:
+    """Whether a request was not executed because its temporary key acts for no permanent one."""
+    error = event.error if isinstance(event, RequestFailed) else None
+    return isinstance(error, RpcError) and (error.code, error.message) == (401, "AUTH_KEY_PERM_EMPTY")
 
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
     """A session, the auth_key it is under, and when that has to be renewed, if ever.
 
-    From `expires_at`, by our own clock, nothing is sent under it; the server knows it `MARGIN` seconds longer.
+    From `expires_at`, by our own clock, nothing is sent under it; the server knows it some seconds longer.  From
+    `over_at` no answer can be on the way.
     """
 
     session: ClientSession
     auth_key: AuthKey
     renew_at: float | None = None
     expires_at: float | None = None
+    over_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +101,8 @@ class ClientKeys:
         self._begun = 0.0
         self._binding: _Binding | None = None
         self._retired: Keyed | None = None
+        self._over: deque[bytes] = deque(maxlen=_MAX_OVER)
+        self._held: list[OpenRequest] = []
         self.current: Keyed | None = None
 
     # Beginning
@@ -119,8 +139,9 @@ class ClientKeys:
         if current is None:
             return self._begin_exchange(None if self._permanent is None else self._lifetime), []
         if not key_is_lost and (current.expires_at is None or now < current.expires_at):
+            self._release_to(current.session)
             return None, []
-        events = [] if self._retired is None else self._given_up(self._retired)
+        events = self._end_retired(None)
         self._retired, self.current = replace(current, expires_at=now), None  # nothing is sent in it any more
         return self._begin_exchange(self._lifetime), events
 
@@ -129,6 +150,13 @@ class ClientKeys:
         """What is told of the requests of a session that is not listened to any more."""
         error = RequestLost("its temporary key is gone, and no answer came")
         return [RequestFailed(number, error) for number in keyed.session.open_requests]
+
+    def drop(self, number: int) -> None:
+        """Nobody waits for the answer to this request any more, in whichever session it is."""
+        self._held = [request for request in self._held if request.number != number]
+        session = self.session_with(number)
+        if session is not None:
+            session.drop(number)
 
     def session_with(self, number: int) -> ClientSession | None:
         """The session in which the request with this number is open."""
@@ -171,6 +199,10 @@ class ClientKeys:
             return None
         return self.current.session
 
+    def is_over(self, payload: bytes) -> bool:
+        """Whether `payload` is under a temporary key that has been forgotten: it was long on the way."""
+        return payload[:8] in self._over
+
     def exchange(self, body: bytes) -> Steps[tuple[bytes | None, KeyAgreed | None]]:
         """Take the server's next message of the key exchange: what to send, and the key if it is there."""
         if self._handshake is None:
@@ -196,8 +228,10 @@ class ClientKeys:
             raise LocalProtocolError("a temporary key without a permanent one to bind it to")
         session = self._new_session(temporary, agreed.server_salt, agreed.time_offset)
         ends = int(expires_at + agreed.time_offset)  # one number, for the server and for us
-        last = ends - agreed.time_offset - MARGIN
-        keyed = Keyed(session, temporary, renewal_time(self._begun, last), last)
+        over, now = ends - agreed.time_offset, self._clock()
+        last = last_use(over, over - self._begun, agreed.round_trip)
+        renew_at = renewal_time(self._begun, last, now - self._begun)
+        keyed = Keyed(session, temporary, renew_at, last, over_at=2 * over - last)
 
         def request(msg_id: int) -> bytes:
             return bind_request(
@@ -209,18 +243,42 @@ class ClientKeys:
                 rng=self._rng,
             )
 
-        self._binding = _Binding(keyed, agreed, session.send(request), self._clock() + LIFETIME)
+        self._binding = _Binding(keyed, agreed, session.send(request), now + LIFETIME)
 
     def sorted_out(self, event: ClientEvent) -> Iterator[ClientEvent]:
-        """What the caller is told of a session's event: of the answer to the binding, that it is done."""
+        """What the caller is told of a session's event.
+
+        Of the answer to the binding, that it is done; of a request that is to be sent again, nothing.
+        """
         binding = self._binding
-        if (
-            binding is None
-            or not isinstance(event, AnswerReceived | RequestFailed)
-            or event.request_id != binding.number
-        ):
+        if not isinstance(event, AnswerReceived | RequestFailed):
             yield event
-            return
+        elif binding is not None and event.request_id == binding.number:
+            yield from self._bound(binding, event)
+        elif not (_is_unbound(event) and self._sent_again(event.request_id)):
+            yield event
+
+    def _sent_again(self, number: int) -> bool:
+        """Whether the request that was refused so goes out again: in the session in use, or in the next one."""
+        session, current = self.session_with(number), self.current
+        request = session.forget(number) if session is not None and self.are_temporary else None
+        if request is None or request.resends >= MAX_RESENDS:
+            return False
+        request.resends += 1
+        if current is not None and session is not current.session:
+            current.session.adopt(request)
+            return True
+        self._held.append(request)
+        if current is not None and self._handshake is None and self._binding is None:
+            self.current = replace(current, renew_at=self._clock())  # it has lost its binding
+        return True
+
+    def _release_to(self, session: ClientSession) -> None:
+        held, self._held = self._held, []
+        for request in held:
+            session.adopt(request)
+
+    def _bound(self, binding: _Binding, event: AnswerReceived | RequestFailed) -> Iterator[ClientEvent]:
         self._binding = None
         if isinstance(event, RequestFailed) or event.body != _TRUE:
             got = event.error if isinstance(event, RequestFailed) else event.body[:16].hex()
@@ -230,8 +288,7 @@ class ClientKeys:
         yield from self._use(binding)
 
     def _use(self, binding: _Binding) -> Iterator[ClientEvent]:
-        if self._retired is not None:
-            yield from self._hand_over(self._retired, binding.keyed.session)
+        yield from self._end_retired(binding.keyed.session)
         if self.current is not None:
             self._retired = self.current
         self.current = binding.keyed
@@ -243,16 +300,22 @@ class ClientKeys:
             agreed.auth_key,
             binding.keyed.expires_at,
         )
+        self._release_to(binding.keyed.session)
 
-    def _hand_over(self, old: Keyed, new: ClientSession) -> Iterator[ClientEvent]:
-        """What has not gone out in the session that ends, or may be executed twice, goes out in the new one."""
-        for request in old.session.requests:
-            if not request.msg_ids or request.at_least_once:
+    def _end_retired(self, heir: ClientSession | None) -> list[ClientEvent]:
+        """Forget the session before, and its key: nobody who gets hold of us later is to read what it carried.
+
+        What has not gone out in it, or may be executed twice, goes out in `heir`; of the rest it is told.
+        """
+        old, self._retired = self._retired, None
+        if old is None:
+            return []
+        self._over.append(old.auth_key.key_id)
+        for request in old.session.requests if heir is not None else ():
+            if heir is not None and (not request.msg_ids or request.at_least_once):
                 old.session.forget(request.number)
-                new.adopt(request)
-        yield from self._given_up(old)
-        for request in old.session.requests:
-            old.session.forget(request.number)
+                heir.adopt(request)
+        return self._given_up(old)
 
     # Sending, and timers
 
@@ -272,11 +335,20 @@ class ClientKeys:
             timers.append(self._handshake.deadline)
         if self._binding is not None:
             timers.append(self._binding.deadline)
+        if self._retired is not None and self._retired.over_at is not None and self.current is not None:
+            timers.append(self._retired.over_at)
         current = self.current
         if current is not None and current.renew_at is not None and current.expires_at is not None:
             is_renewing = self._handshake is not None or self._binding is not None
             timers.append(current.expires_at if is_renewing else current.renew_at)
         return min(timers, default=None)
+
+    def retire(self) -> list[ClientEvent]:
+        """What becomes of the requests of the session before, where that is over now."""
+        retired, current = self._retired, self.current
+        if retired is None or retired.over_at is None or current is None or self._clock() < retired.over_at:
+            return []
+        return self._end_retired(current.session)
 
     def handle_timer(self) -> bytes | None:
         """What to send where a temporary key is to be renewed now.

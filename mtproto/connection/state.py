@@ -98,9 +98,16 @@ class ServerState:
         """The key with this auth_key_id, unless it is unknown or has expired."""
         if key_id in self.expiry and self.clock() >= self.expiry[key_id]:
             self.forget_key(key_id)
+        binding = self.bindings[key_id]
+        if binding is not None:  # the permanent key is in use too: with it, this one would be forgotten
+            self._touched(binding.permanent)
+        return self._touched(key_id)
+
+    def _touched(self, key_id: bytes) -> AuthKey | None:
+        """The key, which is now the last to be forgotten."""
         auth_key = self.keys.pop(key_id, None)
         if auth_key is not None:
-            self.keys[key_id] = auth_key  # the last to be forgotten now
+            self.keys[key_id] = auth_key
         return auth_key
 
     def forget_key(self, key_id: bytes) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import tl
 from mtproto import service
@@ -70,11 +70,15 @@ class AwaitingResPQ:
 
 @dataclass(frozen=True, slots=True)
 class AwaitingDHParams:
-    """After step 2; a temporary key will expire at `expires_at`, by our own clock."""
+    """After step 2, whose query was made at `sent_at`; a temporary key will expire at `expires_at`.
+
+    Both are unix time by our own clock.
+    """
 
     nonce: bytes
     server_nonce: bytes
     new_nonce: bytes = field(repr=False)
+    sent_at: float
     expires_at: float | None
 
 
@@ -87,6 +91,7 @@ class AwaitingDHGen:
     prime: int
     g_a: int
     time_offset: float
+    round_trip: float
     auth_key: AuthKey
     retries: int = 0
 
@@ -95,13 +100,15 @@ class AwaitingDHGen:
 class Finished:
     """An agreed key: with the first server_salt, and by how many seconds the server's clock is ahead.
 
-    A temporary key has an end, `expires_at`: unix time by our own clock.
+    The clock was told in an answer that came `round_trip` seconds after its query, in whole seconds: it may be
+    that much further ahead, and one second.  A temporary key has an end, `expires_at`: unix time by our own clock.
     """
 
     auth_key: AuthKey
     server_salt: int
     time_offset: float
     expires_at: float | None = None
+    round_trip: float = 0.0
 
 
 def _step1(state: None, message: None, context: ClientContext) -> Steps[tuple[AwaitingResPQ, tl.TLObject]]:
@@ -126,8 +133,9 @@ def _step2(
         public_key_fingerprint=key.fingerprint,
         encrypted_data=rsa_pad_encrypt(bytes(inner), key, context.rng),
     )
-    expires_at = None if context.expires_in is None else context.clock() + context.expires_in
-    return AwaitingDHParams(state.nonce, answer.server_nonce, new_nonce, expires_at), query
+    sent_at = context.clock()
+    expires_at = None if context.expires_in is None else sent_at + context.expires_in
+    return AwaitingDHParams(state.nonce, answer.server_nonce, new_nonce, sent_at, expires_at), query
 
 
 def _factorize(pq: bytes) -> Steps[tuple[int, int]]:
@@ -198,7 +206,8 @@ def _step3(
     g_a = read_public(inner.g_a, prime, "g_a")
     b, g_b = yield from _choose_secret(inner.g, prime, context.rng)
     auth_key = yield from do(_auth_key, g_a, b, prime)
-    waiting = AwaitingDHGen(state, inner.g, prime, g_a, inner.server_time - now, auth_key)
+    offset, round_trip = inner.server_time - now, max(0.0, now - state.sent_at)  # a clock may be turned back
+    waiting = AwaitingDHGen(state, inner.g, prime, g_a, offset, round_trip, auth_key)
     return waiting, _set_dh_params(state, g_b, 0, context)
 
 
@@ -254,7 +263,7 @@ def _step4(
     if isinstance(answer, service.DhGenOk):
         _same("new_nonce_hash1", answer.new_nonce_hash1, key.new_nonce_hash(new_nonce, 1), "H10")
         salt = initial_salt(new_nonce, before.server_nonce)
-        return Finished(key, salt, state.time_offset, before.expires_at), None
+        return Finished(key, salt, state.time_offset, before.expires_at, state.round_trip), None
     if isinstance(answer, service.DhGenFail):
         _same("new_nonce_hash3", answer.new_nonce_hash3, key.new_nonce_hash(new_nonce, 3), "H10")
         raise HandshakeFailed("the server refused: dh_gen_fail", check="H11")
@@ -264,9 +273,7 @@ def _step4(
     b, g_b = yield from _choose_secret(state.g, state.prime, context.rng)
     other = yield from do(_auth_key, state.g_a, b, state.prime)
     retry_id = int.from_bytes(key.aux_hash, "little", signed=True)
-    waiting = AwaitingDHGen(
-        before, state.g, state.prime, state.g_a, state.time_offset, other, state.retries + 1
-    )
+    waiting = replace(state, auth_key=other, retries=state.retries + 1)
     return waiting, _set_dh_params(before, g_b, retry_id, context)
 
 

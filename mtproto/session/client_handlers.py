@@ -95,8 +95,9 @@ def _rpc_error(session: ClientSession, request: OpenRequest, error: RpcError) ->
         session.requests.was_refused(request)
         yield from session.requeue(request, error)
     else:
-        session.forget(request.number)
+        # Told while it is still open: `ClientKeys` may have it done in another session.
         yield RequestFailed(request.number, error)
+        session.forget(request.number)
 
 
 def _other_result(session: ClientSession, message: Message, req_msg_id: int, result: bytes) -> Events:

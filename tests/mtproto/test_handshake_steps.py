@@ -120,7 +120,7 @@ def test_client_steps_on_the_sample() -> None:
     )
     state, body, done = one_step(steps, 2, state, answer("resPQ"), context)
     nonces = sample("nonce"), sample("server_nonce"), sample("new_nonce")
-    assert state == client_steps.AwaitingDHParams(*nonces, None)
+    assert state == client_steps.AwaitingDHParams(*nonces, SAMPLE["server_time"] - 2.5, None)
     assert (body or b"")[:-256] == sample("req_DH_params_message")[20:-256]
     assert set(done) == {"advance"}
     state, body, done = one_step(steps, 3, state, answer("server_DH_params_ok"), context)

@@ -163,9 +163,16 @@ def test_inner_data_of_the_sample() -> None:
 
 
 def client_of(
-    keys: list[PublicKey] | None = None, *, seed: int = 1, dc: int = 2, clock: Callable[[], float] = float
+    keys: list[PublicKey] | None = None,
+    *,
+    seed: int = 1,
+    dc: int = 2,
+    clock: Callable[[], float] = float,
+    expires_in: int | None = None,
 ) -> ClientHandshake:
-    return ClientHandshake(keys or [TEST_KEY.public], dc=dc, clock=clock, rng=seeded(seed))
+    return ClientHandshake(
+        keys or [TEST_KEY.public], dc=dc, clock=clock, rng=seeded(seed), expires_in=expires_in
+    )
 
 
 def converse(client: ClientHandshake, server: ServerHandshake) -> int:
@@ -218,6 +225,13 @@ def test_dc_is_told_to_the_server(dc: int) -> None:
     query = sent_in(client_of(dc=dc), ServerHandshake([TEST_KEY], clock=float, rng=seeded(1)))
     inner, _ = tl.decode_prefix(service.SCHEMA, open_rsa_pad(query.encrypted_data), service.PQInnerDataDc)
     assert inner.dc == dc
+
+
+@pytest.mark.parametrize("dc", [1, 10002, -2, -10004])
+def test_dc_is_told_with_a_temporary_key_too(dc: int) -> None:
+    query = sent_in(client_of(dc=dc, expires_in=60), ServerHandshake([TEST_KEY], clock=float, rng=seeded(1)))
+    inner, _ = tl.decode_prefix(service.SCHEMA, open_rsa_pad(query.encrypted_data), service.PQInnerDataTempDc)
+    assert (inner.dc, inner.expires_in) == (dc, 60)
 
 
 def sent_in(client: ClientHandshake, server: ServerHandshake) -> service.ReqDHParams:

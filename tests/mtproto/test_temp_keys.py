@@ -80,6 +80,10 @@ def test_opened_message() -> None:
         sealed_by_hand(length=44),
         sealed_by_hand(bytes(service.Pong(msg_id=1, ping_id=2)) + bytes(20)),
         sealed_by_hand(bytes(40)),
+        sealed_by_hand(
+            bytes(service.RpcError(error_code=400, error_message="29 bytes of some other object"))
+        ),
+        OTHER.key_id + sealed_by_hand()[8:],
         seal_binding(INNER, PERMANENT, MSG_ID, seeded(4), msg_key=bytes(16)),
     ],
 )

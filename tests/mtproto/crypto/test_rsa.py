@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable
 from hashlib import sha1, sha256
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -271,6 +273,44 @@ def test_one_verdict_after_all_the_work(encrypted: bytes) -> None:
 
     assert decrypt_inner_data(encrypted, TEST_KEY, counting) is None
     assert measured == [192, 235]
+
+
+HEAVY = {"power", "powmod_secret", "ige_decrypt", "openssl_sha1", "openssl_sha256", "compare_digest"}
+
+
+def calls_of(encrypted: bytes) -> list[str]:
+    """The heavy functions called to find out that `encrypted` is nothing; what `measure` does is its own."""
+    calls: list[str] = []
+    is_measuring = False
+
+    def note(frame: FrameType, event: str, function: Any) -> None:
+        name = function.__name__ if event == "c_call" else frame.f_code.co_name
+        if not is_measuring and event in ("call", "c_call") and name in HEAVY:
+            calls.append(name)
+
+    def apart(data: bytes) -> int | None:
+        nonlocal is_measuring
+        is_measuring = True
+        try:
+            return measure(data)
+        finally:
+            is_measuring = False
+
+    sys.setprofile(note)
+    try:
+        opened = decrypt_inner_data(encrypted, TEST_KEY, apart)
+    finally:
+        sys.setprofile(None)
+    assert opened is None
+    return calls
+
+
+def test_the_work_is_the_same_whatever_is_wrong() -> None:
+    """Each exponentiation, each decryption and each hash: a sequence that tells nothing."""
+    expected = calls_of(WRONG["random"])
+    assert set(expected) == HEAVY
+    for name, encrypted in WRONG.items():
+        assert calls_of(encrypted) == expected, name
 
 
 @pytest.mark.parametrize("encrypted", [GOOD_PAD, GOOD_SHA1])

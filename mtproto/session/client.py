@@ -127,9 +127,11 @@ class ClientSession(ClientSending):
         if not self.is_time_known and constructor_id(message.body) not in _CORRECTIONS:
             # A session_id is random and new, so that this message is no older than the session.
             self.correct_clock(message.msg_id)
+        session_id = self.session_id
         yield from self.handle(message)
-        self.window.record(message.msg_id)
-        self.acknowledge(message)
+        if self.session_id == session_id:  # what made us leave a session says nothing of the next one
+            self.window.record(message.msg_id)
+            self.acknowledge(message)
 
     def handle(self, message: Message) -> Iterator[ClientEvent]:
         """What a message says, which has passed all checks of its numbers."""

@@ -91,6 +91,17 @@ def test_wrong_numbers_end_the_session(code: int) -> None:
     assert again.seq_no == 1
 
 
+def test_what_ended_a_session_was_not_received_in_the_next_one() -> None:
+    """The server's sessions number their messages each by itself: at one time two of them say the same."""
+    pair = agreed_pair()
+    _, old = asked(pair)
+    pair.say(notice(old, 17), msg_id=int(pair.clock() * 2**32) + 1)
+    (again,) = pair.heard()
+    pair.say(notice(again, 18), msg_id=int(pair.clock() * 2**32) + 1)
+    assert not pair.dropped(Side.CLIENT)
+    assert len(pair.failures()) == 1
+
+
 def test_a_notice_about_what_was_received_is_about_a_copy() -> None:
     """Who replays a message of ours may get it refused: the request is not to be sent once more for that."""
     pair = agreed_pair()

@@ -179,7 +179,7 @@ class ServerSession(Session):
 
     def flush(self) -> list[bytes]:
         for message in self.sent.take_overdue(self._clock() - RESEND_AFTER):
-            self.send_once_more(message)
+            self._repeat(message)
         return super().flush()
 
     def next_timer(self) -> float | None:
@@ -188,18 +188,19 @@ class ServerSession(Session):
         return min((timer for timer in timers if timer is not None), default=None)
 
     def moved(self) -> None:
-        """Another connection carries the session: what was not acknowledged in the one before is sent again (S8).
-
-        As it was where the client will take that, else as a new message.
-        """
+        """Another connection carries the session: what was not acknowledged in the one before is sent again (S8)."""
         for message in self.sent.unacknowledged():
-            if not self.send_once_more(message):
-                self.sent.acknowledge(message.msg_id)
-                request = self.answers.request_of(message.msg_id)
-                if request is None:
-                    self.queue(Outgoing(message.body))
-                elif request in self.answers:
-                    self.give_answer(request)
+            self._repeat(message)
+
+    def _repeat(self, message: Message) -> None:
+        """Send again what was not acknowledged: as it was where the client will take that, else as a new message."""
+        if not self.send_once_more(message):
+            self.sent.acknowledge(message.msg_id)
+            request = self.answers.request_of(message.msg_id)
+            if request is None:
+                self.queue(Outgoing(message.body))
+            elif request in self.answers:
+                self.give_answer(request)
 
     # Receiving
 

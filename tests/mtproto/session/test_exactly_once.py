@@ -205,6 +205,23 @@ def test_an_update_that_got_lost_is_sent_again_as_it_was() -> None:
     assert not session.sent.unacknowledged()
 
 
+def test_an_update_that_got_lost_until_it_was_too_old_is_sent_as_a_new_message() -> None:
+    pair = begun()
+    (session,) = pair.state.sessions.values()
+    pair.state.notify(session.id, REQUEST)
+    lose_to_client(pair)
+    (kept,) = session.sent.unacknowledged()
+    for _ in range(3):
+        pair.clock.advance(75)
+        lose_to_client(pair)
+    pair.pass_time(75)
+    (update,) = [e for e in pair.client_events if hasattr(e, "body")]
+    assert update.body == REQUEST
+    assert update.msg_id > kept.msg_id
+    pair.pass_time(2)
+    assert not session.sent.unacknowledged()
+
+
 def test_an_update_that_was_lost_with_the_connection_comes_in_the_next_one_once() -> None:
     pair = begun()
     (session,) = pair.state.sessions.values()

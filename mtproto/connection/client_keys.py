@@ -32,7 +32,7 @@ from mtproto.handshake import ClientHandshake, Finished, Steps
 from mtproto.handshake.client import LIFETIME
 from mtproto.salts import Salt
 from mtproto.session import ClientSession
-from mtproto.session.client import MAX_RESENDS
+from mtproto.session.client_sending import MAX_RESENDS
 from mtproto.session.requests import OpenRequest
 from mtproto.temp_keys import bind_request, check_lifetime, last_use, renewal_time
 

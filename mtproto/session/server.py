@@ -24,6 +24,7 @@ from mtproto.salts import SaltTimetable
 from mtproto.session.answers import Answers
 from mtproto.session.bad_message import BadCode
 from mtproto.session.base import FLOOD, Outgoing, Session, decode_service
+from mtproto.session.sent import MAX_KEPT
 from mtproto.session.server_handlers import HANDLERS
 from mtproto.session.strictness import SequenceWatch
 from mtproto.side import Side
@@ -81,6 +82,7 @@ class ServerSession(Session):
         self._sequence_watch = SequenceWatch() if strict else None
         self._containers: dict[int, int] = {}  # hashes of what was in them
         self._open: set[int] = set()
+        self._renewed: set[int] = set()
         self._to_destroy: list[int] = []
         self._destroys_key = False
         self._disconnect_delay: int | None = None
@@ -141,11 +143,12 @@ class ServerSession(Session):
         self.answers.keep(msg_id, pack_rpc_result(msg_id, result))
         self.give_answer(msg_id)
 
-    def give_answer(self, request: int) -> None:
+    def give_answer(self, request: int, *, resends: int = 0) -> None:
         """Queue the answer to `request`, which is kept, unless it waits to be sent anyway."""
         if not self.answers.is_waiting(request):
             self.answers.wait(request)
-            self.queue(Outgoing(self.answers.body(request), answer=True, request=request))
+            body = self.answers.body(request)
+            self.queue(Outgoing(body, answer=True, request=request, resends=resends))
 
     def notify(self, body: bytes) -> None:
         """Queue a message that answers nothing, such as an update.
@@ -176,10 +179,15 @@ class ServerSession(Session):
     def was_numbered(self, outgoing: Outgoing, message: Message) -> None:
         if outgoing.request is not None:
             self.answers.was_sent(outgoing.request, message.msg_id)
+        if outgoing.resends:
+            self._renewed.add(message.msg_id)
+            if len(self._renewed) > MAX_KEPT:
+                self._renewed = {msg_id for msg_id in self._renewed if self.sent.find(msg_id) is not None}
 
     def flush(self) -> list[bytes]:
         for message in self.sent.take_overdue(self._clock() - RESEND_AFTER):
-            self._repeat(message)
+            if not self.send_once_more(message):
+                self._renew(message)
         return super().flush()
 
     def next_timer(self) -> float | None:
@@ -188,19 +196,22 @@ class ServerSession(Session):
         return min((timer for timer in timers if timer is not None), default=None)
 
     def moved(self) -> None:
-        """Another connection carries the session: what was not acknowledged in the one before is sent again (S8)."""
+        """Another connection carries the session: what was not acknowledged before is sent again (S8)."""
+        self._renewed.clear()
         for message in self.sent.unacknowledged():
-            self._repeat(message)
+            if not self.send_once_more(message):
+                self._renew(message)
 
-    def _repeat(self, message: Message) -> None:
-        """Send again what was not acknowledged: as it was where the client will take that, else as a new message."""
-        if not self.send_once_more(message):
-            self.sent.acknowledge(message.msg_id)
-            request = self.answers.request_of(message.msg_id)
-            if request is None:
-                self.queue(Outgoing(message.body))
-            elif request in self.answers:
-                self.give_answer(request)
+    def _renew(self, message: Message) -> None:
+        """Send what is too old to be taken as it was as a new message: once, then it is given up."""
+        self.sent.acknowledge(message.msg_id)
+        request = self.answers.request_of(message.msg_id)
+        if message.msg_id in self._renewed:
+            self._renewed.remove(message.msg_id)
+        elif request is None:
+            self.queue(Outgoing(message.body, resends=1))
+        elif request in self.answers:
+            self.give_answer(request, resends=1)
 
     # Receiving
 

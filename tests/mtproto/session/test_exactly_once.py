@@ -12,7 +12,7 @@ from mtproto import api, service
 from mtproto.connection import ServerConnection
 from mtproto.envelope import Cipher
 from mtproto.errors import FateUnknown, LocalProtocolError
-from mtproto.events import AnswerReceived, RequestFailed, SessionCreated
+from mtproto.events import AnswerReceived, MessageReceived, RequestFailed, SessionCreated
 from mtproto.message import constructor_id, unpack_container
 from mtproto.side import Side
 from tests.mtproto.helpers import TEST_KEY
@@ -215,10 +215,22 @@ def test_an_update_that_got_lost_until_it_was_too_old_is_sent_as_a_new_message()
         pair.clock.advance(75)
         lose_to_client(pair)
     pair.pass_time(75)
-    (update,) = [e for e in pair.client_events if hasattr(e, "body")]
+    (update,) = [e for e in pair.client_events if isinstance(e, MessageReceived)]
     assert update.body == REQUEST
     assert update.msg_id > kept.msg_id
     pair.pass_time(2)
+    assert not session.sent.unacknowledged()
+
+
+def test_a_client_that_acknowledges_nothing_is_not_told_for_ever() -> None:
+    pair = begun()
+    (session,) = pair.state.sessions.values()
+    pair.state.notify(session.id, REQUEST)
+    sent = 0
+    for _ in range(40):
+        sent += bool(pair.server.data_to_send())
+        pair.clock.advance(75)
+    assert sent == 8, "as it was, three times more; and once more like that as a new message"
     assert not session.sent.unacknowledged()
 
 

@@ -127,7 +127,7 @@ class Dispatcher:
         return requests
 
     def drop(self, asker: Asker, event: RequestReceived) -> None:
-        """A request that came will not be handled: its connection broke."""
+        """A request that came will not be handled: the server is closing."""
         self._end(_Call(asker, event, self._memory(event.session), ""), is_success=False)
 
     def handle(self, asker: Asker, event: RequestReceived) -> None:

@@ -92,6 +92,11 @@ class Peer:
                 dispatcher.handle(self, requests.popleft())
                 # In between, or the answers to all that fits into one read would pile up.
                 await self._drain()
+        except (OSError, RemoteProtocolError):
+            # The connection is gone, but the session has the requests, and tells its client so in another one.
+            while requests:
+                dispatcher.handle(self, requests.popleft())
+            raise
         finally:
             for event in requests:
                 dispatcher.drop(self, event)

@@ -10,13 +10,15 @@ sans-IO connections of both sides, `mtproto.testing` the loopback server.
 from __future__ import annotations
 
 from mtproto import api, service, testing
-from mtproto.client import Client, connect
-from mtproto.connection import ClientConnection, ServerConnection, ServerState
+from mtproto.client import Backoff, Call, Client, connect
+from mtproto.connection import ClientConnection, KeepAlive, ServerConnection, ServerState
+from mtproto.credentials import Credentials
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.crypto.rsa import PrivateKey, PublicKey
 from mtproto.errors import (
     AuthKeyLost,
     ConnectionClosed,
+    CredentialsError,
     FateUnknown,
     FramingError,
     HandshakeFailed,
@@ -37,13 +39,18 @@ from tl import __version__
 __all__ = [
     "AuthKey",
     "AuthKeyLost",
+    "Backoff",
     "BadMessage",
+    "Call",
     "Client",
     "ClientConnection",
     "ConnectionClosed",
+    "Credentials",
+    "CredentialsError",
     "FateUnknown",
     "FramingError",
     "HandshakeFailed",
+    "KeepAlive",
     "LocalProtocolError",
     "MTProtoError",
     "PeerSilent",

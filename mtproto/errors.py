@@ -16,6 +16,7 @@ from typing import ClassVar
 __all__ = [
     "AuthKeyLost",
     "ConnectionClosed",
+    "CredentialsError",
     "FateUnknown",
     "FramingError",
     "HandshakeFailed",
@@ -121,6 +122,10 @@ class TempKeyLost(TransportCodeReceived):
         return "transport error -404 (the temporary key is not known any more; the permanent one is intact)"
 
 
+class CredentialsError(MTProtoError, ValueError):
+    """A text or file of credentials will not do; says where, what was got, what was expected, never the key."""
+
+
 class RpcError(MTProtoError):
     """The server answered a request with rpc_error: `code` such as 400, `message` PHONE_NUMBER_INVALID.
 
@@ -148,7 +153,11 @@ class FateUnknown(MTProtoError):
 
 
 class RequestTimeout(FateUnknown):
-    """No answer within the time allowed; whether the server did what was asked is unknown."""
+    """No answer within the time allowed; whether the server did what was asked is unknown if it `was_sent`."""
+
+    def __init__(self, message: str, *, was_sent: bool = True) -> None:
+        self.was_sent = was_sent
+        super().__init__(message)
 
 
 class RequestLost(ConnectionClosed, FateUnknown):

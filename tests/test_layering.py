@@ -44,7 +44,7 @@ TL_ROWS = [
 ]
 MTPROTO_ROWS = [
     {"tl"},
-    {"mtproto.errors", "mtproto.side", "mtproto.service", "mtproto.api"},
+    {"mtproto.errors", "mtproto.side", "mtproto.clock", "mtproto.service", "mtproto.api"},
     {"mtproto.crypto"},
     {
         "mtproto.transport",
@@ -54,7 +54,13 @@ MTPROTO_ROWS = [
         "mtproto.salts",
         "mtproto.acks",
     },
-    {"mtproto.events", "mtproto.handshake", "mtproto.temp_keys", "mtproto.datacenters"},
+    {
+        "mtproto.events",
+        "mtproto.handshake",
+        "mtproto.temp_keys",
+        "mtproto.datacenters",
+        "mtproto.credentials",
+    },
     {"mtproto.session"},
     {"mtproto.connection"},
     {"mtproto.closing", "mtproto.warming"},
@@ -79,10 +85,11 @@ RESERVED = {
     "rich": {"mtproto.cli.show", "tl.rich_dump"},
     "hypothesis": {"tl.strategies", "tl.hypothesis_plugin"},
     "pytest": set(),
-    "time": {"mtproto.connection", "mtproto.client", "mtproto.testing", "mtproto.cli"},
+    "time": {"mtproto.clock", "mtproto.connection", "mtproto.testing", "mtproto.cli"},
     "os": {
         "tl.commands",
         "tl.lazy",
+        "mtproto.credentials",
         "mtproto.transport",
         "mtproto.connection",
         "mtproto.client",

@@ -9,7 +9,23 @@ request, and makes sure that each of them is done exactly once, whatever becomes
 
 from __future__ import annotations
 
-from mtproto.client.client import Client
+from mtproto.client.backoff import Backoff
+from mtproto.client.calls import Call
+from mtproto.client.client import MAX_PENDING, MAX_PENDING_BYTES, Client
 from mtproto.client.connecting import Connecting, connect
+from mtproto.client.feed import Disconnected, EventsLost, Feed, Notice, Reconnected
 
-__all__ = ["Client", "Connecting", "connect"]
+__all__ = [
+    "MAX_PENDING",
+    "MAX_PENDING_BYTES",
+    "Backoff",
+    "Call",
+    "Client",
+    "Connecting",
+    "Disconnected",
+    "EventsLost",
+    "Feed",
+    "Notice",
+    "Reconnected",
+    "connect",
+]

@@ -1,52 +1,40 @@
-"""One connected client: futures for requests, and the task that reads."""
+"""The client: requests that are awaited, over one connection after the other."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
+from weakref import WeakSet
 
 import tl
-from mtproto import api, service
-from mtproto.closing import close_writer
+from mtproto import service
+from mtproto.client.backoff import Backoff
+from mtproto.client.calls import Call, Calls
+from mtproto.client.feed import EventsLost, Feed, Notice
+from mtproto.client.introduction import Introduction
+from mtproto.client.pings import Pings
+from mtproto.client.room import Room
+from mtproto.client.upkeep import Surroundings, Upkeep
 from mtproto.connection import ClientConnection
+from mtproto.credentials import Credentials
 from mtproto.crypto.auth_key import AuthKey
-from mtproto.errors import (
-    AuthKeyLost,
-    ConnectionClosed,
-    LocalProtocolError,
-    MTProtoError,
-    RequestTimeout,
-    RpcError,
-    TempKeyLost,
-    TransportCodeReceived,
-)
-from mtproto.events import (
-    AnswerReceived,
-    ClientEvent,
-    KeyAgreed,
-    MessageReceived,
-    PongReceived,
-    RequestFailed,
-    TransportErrorReceived,
-)
+from mtproto.errors import ConnectionClosed, LocalProtocolError, RequestTimeout
+from mtproto.events import AnswerReceived, KeyAgreed, MessageReceived, PongReceived, RequestFailed
 from mtproto.warming import warm_up
 
-__all__ = ["Client"]
+__all__ = ["MAX_PENDING", "MAX_PENDING_BYTES", "After", "Client"]
 
 R = TypeVar("R")
 
-_READ_SIZE = 64 * 1024
-_KEPT_MESSAGES = 1000
-_CLOSING_TIME = 1.0
+After: TypeAlias = Call[Any] | Sequence[Call[Any]] | None
+"""The requests that another one is to be executed after."""
 
-# Errors after which the server still does not know who we are.
-_NOT_INTRODUCED = ("API_ID_", "CONNECTION_")
+MAX_PENDING = 1000
+"""How many requests are open at a time, unless `connect` is told otherwise."""
+MAX_PENDING_BYTES = 16 * 1024 * 1024
+"""How many bytes they have together."""
 
 # The server's answer to these is no rpc_result, so there would be nothing to await.
 _NO_RPC = (
@@ -62,50 +50,54 @@ _NO_RPC = (
 
 
 class Client:
-    """A connected client; made by `connect`.
+    """A connected client; made by `connect`, which has the arguments.
 
-    Of the server's messages that answer nothing (updates) the last 1000 are kept for `messages`.
+    It is closed when `close` was called, when a connection ended in a way that another one would not mend, or
+    when all attempts to get another one were in vain.
     """
 
     def __init__(
         self,
         connection: ClientConnection,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        around: Surroundings,
         *,
-        api_id: int | None = None,
-        clock: Callable[[], float] = time.time,
-        rng: Callable[[int], bytes] = os.urandom,
-        tap: Callable[[str, bytes], None] | None = None,
+        dc: int = 2,
+        auth_key: AuthKey | None = None,
+        introduction: Introduction,
+        room: Room,
+        backoff: Backoff | None,
     ) -> None:
-        self._connection = connection
-        self._reader = reader
-        self._writer = writer
-        self._api_id = api_id
-        self._introduces_as = api_id
-        self._clock = clock
-        self._rng = rng
-        self._tap = tap
-        self._waiting: dict[int, asyncio.Future[bytes]] = {}
-        self._pings: dict[int, asyncio.Future[None]] = {}
-        self._ready: asyncio.Future[KeyAgreed | None] = asyncio.get_running_loop().create_future()
-        self._messages: deque[MessageReceived] = deque(maxlen=_KEPT_MESSAGES)
-        self._news = asyncio.Event()
-        self._failure: Exception | None = None
-        self._flush_due = False
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self._auth_key: AuthKey | None = None
+        self._dc = dc
+        self._auth_key = auth_key
         self._has_temp_key = False
+        self._upkeep = Upkeep(connection, around, backoff, use=self._use, tell=self._tell, end=self._end)
+        self._introduction = introduction
+        self._calls = Calls(room, introduction, self._upkeep.wake)
+        self._pings = Pings(around.clock, around.rng, self._upkeep.wake)
+        self._messages: Feed[MessageReceived] = Feed()
+        self._feeds: WeakSet[Feed[Notice]] = WeakSet()
+        self._failure: Exception | None = None
+        self._was_closed = False
 
     # What it is
 
     @property
     def auth_key(self) -> AuthKey:
-        """The auth_key of this connection."""
+        """The permanent auth_key; LocalProtocolError before there is one."""
         if self._auth_key is None:
             raise LocalProtocolError("there is no auth_key before the key exchange is complete")
         return self._auth_key
+
+    @property
+    def credentials(self) -> Credentials:
+        """What `connect` needs to come back with the same auth_key, as of now."""
+        session = self._connection.session
+        known = Credentials(self.auth_key, self._dc, time_offset=session.ids.time_offset)
+        if self._has_temp_key:  # the salts are those of the temporary key
+            return known
+        return Credentials(
+            known.auth_key, known.dc, session.server_salt, known.time_offset, self._connection.salts
+        )
 
     @property
     def server_salt(self) -> int:
@@ -123,19 +115,91 @@ class Client:
         return self._connection.transport
 
     @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection now that takes requests."""
+        return self._failure is None and self._connection.is_ready
+
+    @property
     def is_closed(self) -> bool:
-        """Whether the connection has ended, by either side."""
-        return self._task is None or self._task.done()
+        """Whether there will be no connection any more, and every request has its outcome."""
+        return self._failure is not None
+
+    @property
+    def _connection(self) -> ClientConnection:
+        return self._upkeep.connection
+
+    @property
+    def pending(self) -> int:
+        """How many requests are open."""
+        return len(self._calls)
 
     # Requests
 
-    async def invoke(self, request: tl.TLFunction[R], *, timeout: float | None = 30.0) -> R:
+    async def invoke(
+        self,
+        request: tl.TLFunction[R],
+        *,
+        timeout: float | None = 30.0,
+        after: After = None,
+        at_least_once: bool = False,
+        gzip: bool = False,
+    ) -> R:
         """Send a request and return its answer, which is of the function's result type.
 
-        Raise RpcError for the server's rpc_error, RequestTimeout after `timeout` seconds (None: never),
-        ConnectionClosed and the like when the connection ends first, tl.EncodeError for a request that does
-        not fit its schema, tl.DecodeError for an answer that does not.
+        `timeout`, in seconds (None: without end), is for all of it: waiting for room, for a connection, for the
+        answer.  `after` are requests, made by `send`, that the server is to have executed before.  With `gzip`
+        it is sent as gzip_packed where that is shorter.
+
+        The server executes it once at most.  Where it is not known whether it has (its answer is late, or the
+        server has forgotten the session), that is a `FateUnknown`; with `at_least_once` it is sent again, and
+        may be executed twice.
+
+        Raise RpcError for the server's rpc_error, FateUnknown (RequestTimeout, RequestLost), ConnectionClosed,
+        AuthKeyLost and the like when there will be no connection any more, tl.EncodeError for a request that
+        does not fit its schema, tl.DecodeError for an answer that does not.
         """
+        call = self._call(request, after, at_least_once, gzip)
+        return await self._in_time(call, timeout)
+
+    async def send(
+        self,
+        request: tl.TLFunction[R],
+        *,
+        after: After = None,
+        at_least_once: bool = False,
+        gzip: bool = False,
+    ) -> Call[R]:
+        """As `invoke`, but do not wait for the answer: return what can be awaited for it, once there is room.
+
+        Requests go out in the order in which they were sent; the server may execute them in another, unless
+        `after` says otherwise.
+        """
+        call = self._call(request, after, at_least_once, gzip)
+        await self._calls.enter(call)
+        return call
+
+    async def invoke_raw(
+        self,
+        body: bytes,
+        *,
+        timeout: float | None = 30.0,
+        after: After = None,
+        at_least_once: bool = False,
+        gzip: bool = False,
+    ) -> bytes:
+        """As `invoke`, for the boxed bytes of a request, of any schema; return the boxed bytes of its answer."""
+        call = Call(self._calls, body, bytes, self._earlier(after), at_least_once=at_least_once, gzip=gzip)
+        return await self._in_time(call, timeout)
+
+    async def ping(self, *, timeout: float | None = 30.0) -> float:
+        """Send a ping; return the seconds until its pong came.  Raise as `invoke` does."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._pings.ping()
+        except TimeoutError:
+            raise RequestTimeout(f"no pong within {timeout} s") from None
+
+    def _call(self, request: tl.TLFunction[R], after: After, at_least_once: bool, gzip: bool) -> Call[R]:
         if not isinstance(request, tl.TLFunction):
             raise LocalProtocolError(
                 f"got {request!r:.80}, expected a request: an object of a function's class"
@@ -144,75 +208,113 @@ class Client:
             raise LocalProtocolError(
                 f"{request.TL_NAME} is answered by no rpc_result, so there is nothing to await; use ping()"
             )
-        session = self._connection.session if self._connection.is_ready else None
-        body = bytes(self._wrapped(request))
+        return Call(
+            self._calls,
+            bytes(request),
+            lambda body: tl.decode_result(request, body),
+            self._earlier(after),
+            at_least_once=at_least_once,
+            gzip=gzip,
+            introduces=request.SCHEMA is not service.SCHEMA,
+        )
+
+    def _earlier(self, after: After) -> tuple[Call[Any], ...]:
+        earlier: tuple[object, ...]
+        earlier = () if after is None else (after,) if isinstance(after, Call) else tuple(after)
+        calls = []
+        for call in earlier:
+            if not isinstance(call, Call) or not call.belongs_to(self._calls):
+                raise LocalProtocolError(f"after: got {call!r:.80}, expected what this client's send() gave")
+            calls.append(call)
+        return tuple(calls)
+
+    async def _in_time(self, call: Call[R], timeout: float | None) -> R:
         try:
-            answer = await self.invoke_raw(body, timeout=timeout)
-        except RpcError as error:
-            if not error.message.startswith(_NOT_INTRODUCED):
-                self._is_known_in(session)
-            raise
-        self._is_known_in(session)
-        return tl.decode_result(request, answer)
+            async with asyncio.timeout(timeout):
+                await self._calls.enter(call)
+                return await call
+        except TimeoutError:
+            if call.done() and not call.cancelled():  # it came together with the end of the time
+                return await call
+            raise call.too_late(timeout) from None
 
-    def _is_known_in(self, session: object) -> None:
-        """The server knows us now, unless the session has changed since, with its temporary key."""
-        if self._connection.session is session:
-            self._api_id = None
+    # What comes unasked
 
-    async def invoke_raw(self, body: bytes, *, timeout: float | None = 30.0) -> bytes:
-        """Send the boxed bytes of a request, of any schema; return the boxed bytes of its answer."""
-        self._check_open()
-        number = self._connection.send_request(body)
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = future
-        self._flush_soon()
-        try:
-            return await self._in_time(future, timeout, "no answer")
-        finally:
-            if self._waiting.pop(number, None) is not None:
-                self._connection.session.forget(number)
+    def messages(self) -> Feed[MessageReceived]:
+        """What the server sends unasked (updates), as it comes, for ``async for``.
 
-    async def ping(self, *, timeout: float | None = 30.0) -> float:
-        """Send a ping; return the seconds until its pong came."""
-        self._check_open()
-        ping_id = int.from_bytes(self._rng(8), "little", signed=True)
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pings[ping_id] = future
-        started = self._clock()
-        self._connection.session.ping(ping_id)
-        self._flush_soon()
-        try:
-            await self._in_time(future, timeout, "no pong")
-        finally:
-            self._pings.pop(ping_id, None)
-        return self._clock() - started
+        The last 1000 are kept for whoever asks, of at most 16 MiB together; its `lost` counts those before
+        that nobody took.  It ends when the client is closed, and raises what else the client ends with.
+        """
+        return self._messages
 
-    async def messages(self) -> AsyncIterator[MessageReceived]:
-        """What the server sends unasked, as it comes; ends when the connection does."""
-        while True:
-            while self._messages:
-                yield self._messages.popleft()
-            if self.is_closed:
-                return
-            self._news.clear()
-            await self._news.wait()
+    def events(self) -> Feed[Notice]:
+        """All that happens from now on, for ``async for``: what connections tell, their ends and beginnings.
+
+        Each call gives another one.  What it is too slow for is given up, and told as `EventsLost`.
+        """
+        feed: Feed[Notice] = Feed(say_lost=EventsLost)
+        if self._failure is not None:
+            feed.end(self._end_of_feeds())
+        self._feeds.add(feed)
+        return feed
+
+    # What the upkeep of connections tells
+
+    def _use(self, connection: ClientConnection) -> None:
+        self._calls.use(connection)
+        self._pings.use(connection)
+
+    def _tell(self, notice: Notice) -> None:
+        for feed in self._feeds:
+            feed.put(notice)
+        match notice:
+            case KeyAgreed():
+                self._auth_key = notice.auth_key
+                self._has_temp_key = notice.temp_auth_key is not None
+                self._introduction.begin_again()
+            case AnswerReceived(number, body):
+                self._calls.settle(number, body)
+            case RequestFailed(number, error):
+                self._calls.settle(number, error)
+            case PongReceived(ping_id):
+                self._pings.settle(ping_id)
+            case MessageReceived():
+                self._messages.put(notice)
+            case _:
+                pass
+
+    def _end(self, error: Exception) -> None:
+        """Nobody waits any longer: there will be no connection any more."""
+        if self._failure is not None:
+            return
+        self._failure = error
+        self._calls.fail(error)
+        self._pings.fail(error)
+        self._messages.end(self._end_of_feeds())
+        for feed in self._feeds:
+            feed.end(self._end_of_feeds())
+
+    def _end_of_feeds(self) -> Exception | None:
+        return None if self._was_closed else self._failure
+
+    # Beginning and end
+
+    async def start(self) -> None:
+        """Connect, and wait until requests can be sent; whoever calls this closes the client, too."""
+        await warm_up()
+        await self._upkeep.start()
+        if self._failure is not None:
+            raise self._failure
 
     async def close(self) -> None:
-        """Close the connection; whoever still waits for an answer gets ConnectionClosed.
+        """Close the connection for good; whoever still waits for an answer gets ConnectionClosed.
 
         What is still to be sent gets a second; a server that reads nothing does not keep us longer.
         """
-        self._fail(ConnectionClosed("the client was closed"))
-        self._connection.close()
-        try:
-            with contextlib.suppress(Exception):
-                self._write()
-            if self._task is not None:
-                self._task.cancel()
-                await asyncio.wait([self._task])
-        finally:
-            await close_writer(self._writer, _CLOSING_TIME)
+        self._was_closed = self._was_closed or self._failure is None
+        self._end(ConnectionClosed("the client was closed"))
+        await self._upkeep.close()
 
     async def __aenter__(self) -> Client:
         return self
@@ -221,170 +323,3 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
-
-    def _check_open(self) -> None:
-        if self._failure is not None:
-            raise ConnectionClosed(f"the connection is closed: {self._failure}") from self._failure
-        if self.is_closed:
-            raise ConnectionClosed("the connection is closed")
-
-    async def _in_time(self, future: asyncio.Future[R], timeout: float | None, what: str) -> R:
-        try:
-            async with asyncio.timeout(timeout):
-                return await future
-        except TimeoutError:
-            raise RequestTimeout(f"{what} within {timeout} s") from None
-
-    def _wrapped(self, request: tl.TLFunction[R]) -> tl.TLFunction[R]:
-        """The request as the first one has to be where the user gave an api_id."""
-        if self._api_id is None or request.SCHEMA is service.SCHEMA:
-            return request
-        init = api.InitConnection(
-            api_id=self._api_id,
-            device_model="mtwire",
-            system_version="unknown",
-            app_version=tl.__version__,
-            system_lang_code="en",
-            lang_pack="",
-            lang_code="en",
-            query=request,
-        )
-        return api.InvokeWithLayer(layer=api.LAYER, query=init)
-
-    # The connection
-
-    async def start(self) -> None:
-        """Begin to read, and wait until requests can be sent."""
-        await warm_up()
-        self._connection.defer_work = True
-        self._task = asyncio.create_task(self._run(), name="mtproto client")
-        if self._connection.is_ready:
-            self._set_ready(None)
-        await self._ready
-
-    def _set_ready(self, agreed: KeyAgreed | None) -> None:
-        if not self._ready.done():
-            self._ready.set_result(agreed)
-
-    async def _run(self) -> None:
-        """Read, feed, dispatch, send, until the connection ends; then nobody is left waiting."""
-        failure: Exception = ConnectionClosed("the server closed the connection")
-        try:
-            while not self._connection.closed:
-                # Never waiting for the server to read: it may be waiting for us to.
-                self._write()
-                data = await self._read()
-                if data is None:
-                    self._connection.handle_timer()
-                elif data:
-                    self._dispatch(self._connection.receive_data(data))
-                    await self._work()
-                    if self._connection.failure is not None:
-                        raise self._connection.failure
-                else:
-                    self._connection.receive_eof()
-        except MTProtoError as error:
-            failure = error
-        except OSError as error:
-            self._connection.abandon()
-            failure = ConnectionClosed(f"the connection broke: {error.strerror or error}")
-        except Exception as error:  # a tap's, say: whoever waits has to hear of it
-            self._connection.abandon()
-            failure = error
-        finally:
-            self._fail(failure)
-            self._news.set()
-            self._writer.close()
-
-    async def _work(self) -> None:
-        """Have the heavy arithmetic of the key exchange done by a thread: the loop goes on meanwhile."""
-        while (work := self._connection.work) is not None:
-            outcome = await asyncio.get_running_loop().run_in_executor(None, work.run)
-            self._dispatch(self._connection.finish_work(outcome))
-
-    async def _read(self) -> bytes | None:
-        """The next bytes, b"" at the end of the stream, None when a timer is due first."""
-        timer = self._connection.next_timer()
-        delay = None if timer is None else max(0.0, timer - self._clock())
-        try:
-            async with asyncio.timeout(delay):
-                data = await self._reader.read(_READ_SIZE)
-        except TimeoutError:
-            return None
-        if self._tap is not None and data:
-            self._tap("in", data)
-        return data
-
-    def _write(self) -> None:
-        data = self._connection.data_to_send()
-        if data and not self._writer.is_closing():
-            if self._tap is not None:
-                self._tap("out", data)
-            self._writer.write(data)
-
-    def _flush_soon(self) -> None:
-        """Send at the end of this turn of the loop, so that requests made together travel together."""
-        if not self._flush_due:
-            self._flush_due = True
-            asyncio.get_running_loop().call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._flush_due = False
-        if self._connection.closed:
-            return
-        try:
-            self._write()
-        except Exception as error:  # a tap's, say: whoever waits has to hear of it
-            self._connection.abandon()
-            self._fail(error)
-            self._writer.close()
-
-    def _dispatch(self, events: list[ClientEvent]) -> None:
-        for event in events:
-            match event:
-                case KeyAgreed():
-                    self._auth_key = event.auth_key
-                    self._has_temp_key = event.temp_auth_key is not None
-                    self._api_id = self._introduces_as  # a new temporary key has to be introduced too
-                    self._set_ready(event)
-                case AnswerReceived(number, body):
-                    self._settle(number, body)
-                case RequestFailed(number, error):
-                    self._settle(number, error)
-                case PongReceived(ping_id):
-                    pong = self._pings.pop(ping_id, None)
-                    if pong is not None and not pong.done():
-                        pong.set_result(None)
-                case MessageReceived():
-                    self._messages.append(event)
-                    self._news.set()
-                case TransportErrorReceived(code):
-                    raise self._told_by(code)
-                case _:
-                    pass
-
-    def _told_by(self, code: int) -> TransportCodeReceived:
-        """What a transport error means: of -404, which key is not known, once there is one."""
-        if code != -404 or not self._ready.done():
-            return TransportCodeReceived(code)
-        return TempKeyLost() if self._has_temp_key else AuthKeyLost()
-
-    def _settle(self, number: int, outcome: bytes | Exception) -> None:
-        future = self._waiting.pop(number, None)
-        if future is None or future.done():
-            return
-        if isinstance(outcome, Exception):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
-
-    def _fail(self, error: Exception) -> None:
-        """Nobody waits any longer: the connection has ended."""
-        self._failure = self._failure or error
-        waiting: list[asyncio.Future[Any]] = [self._ready, *self._waiting.values(), *self._pings.values()]
-        self._waiting.clear()
-        self._pings.clear()
-        for future in waiting:
-            if not future.done():
-                future.set_exception(error)
-                future.exception()  # retrieved: not everyone who could wait does

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from types import TracebackType
 from typing import Any
 
-from mtproto.client.client import Client
+from mtproto.client.backoff import Backoff
+from mtproto.client.client import MAX_PENDING, MAX_PENDING_BYTES, Client
+from mtproto.client.introduction import Introduction
+from mtproto.client.link import Tap
+from mtproto.client.room import Room
+from mtproto.client.upkeep import Surroundings
+from mtproto.clock import steady_time
 from mtproto.connection import ClientConnection
+from mtproto.connection.keep_alive import KeepAlive
+from mtproto.credentials import Credentials
 from mtproto.crypto.rsa import PublicKey
 from mtproto.errors import ConnectionClosed, LocalProtocolError, RequestTimeout
 from mtproto.transport import ProxySecret
@@ -50,35 +57,59 @@ def connect(
     host: str,
     port: int,
     *,
-    keys: Sequence[PublicKey | str | bytes],
+    keys: Sequence[PublicKey | str | bytes] = (),
+    credentials: Credentials | None = None,
     transport: str | None = None,
     obfuscated: bool = False,
     mtproxy_secret: ProxySecret | str | bytes | None = None,
-    dc: int = 2,
+    dc: int | None = None,
     temp_key_lifetime: int | None = None,
     api_id: int | None = None,
     timeout: float | None = 10.0,
-    clock: Callable[[], float] = time.time,
+    reconnect: Backoff | None = Backoff(),  # noqa: B008 - it is immutable
+    keep_alive: KeepAlive | None = KeepAlive(),  # noqa: B008
+    max_pending: int = MAX_PENDING,
+    max_pending_bytes: int = MAX_PENDING_BYTES,
+    clock: Callable[[], float] = steady_time,
     rng: Callable[[int], bytes] = os.urandom,
-    tap: Callable[[str, bytes], None] | None = None,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    tap: Tap | None = None,
 ) -> Connecting:
-    """Connect to an MTProto server over TCP and agree on an auth_key.
+    """Connect to an MTProto server over TCP and agree on an auth_key, unless there are `credentials`.
 
-    `keys` are the RSA keys to trust, as `PublicKey` or PEM text, in order of preference.  `transport` is
-    "abridged", "intermediate" (the default), "padded" or "full"; `obfuscated` makes the stream look random,
-    which full can't.  `mtproxy_secret`, in hexadecimal, is that of the MTProxy at `host` and `port`: the
-    connection is then obfuscated, and padded where the secret begins with dd.  `dc` is the data centre's
-    number as the key exchange names it, and as the proxy is asked for it.  With a `temp_key_lifetime`, in
-    whole seconds from 60 to 31,536,000, requests go under temporary keys that are renewed in time.  With an
-    `api_id`, requests are wrapped in invokeWithLayer(initConnection(...)) until one has been answered.
-    `timeout` bounds, in seconds, the connection and the key exchange together.  `tap` is called with "out" or
-    "in" and the raw bytes of the socket.
+    `keys` are the RSA keys to trust, as `PublicKey` or PEM text, in order of preference; they are needed where
+    a key is to be agreed on.  `credentials`, of a client before, spare that: see `Client.credentials`.  `dc` is
+    the data centre's number as the key exchange names it, and as a proxy is asked for it (None: that of the
+    credentials, or 2).  `transport` is "abridged", "intermediate" (the default), "padded" or "full";
+    `obfuscated` makes the stream look random, which full can't.  `mtproxy_secret`, in hexadecimal, is that of
+    the MTProxy at `host` and `port`: the connection is then obfuscated, and padded where the secret begins with
+    dd.  With a `temp_key_lifetime`, in whole seconds from 60 to 31,536,000, requests go under temporary keys
+    that are renewed in time.  With an `api_id`, requests are wrapped in invokeWithLayer(initConnection(...))
+    until one has been answered.  `timeout` bounds, in seconds, the connection and the key exchange together.
+
+    `reconnect` says how to go on when a connection ends (None: not at all), after its first key was agreed;
+    `keep_alive` how dead ones are found.  At most `max_pending` requests of `max_pending_bytes` together are
+    open at a time: others wait.  `sleep` is what passes the time between attempts; `tap` is called with "out"
+    or "in" and the raw bytes of the socket.
 
     Raise, when awaited: ConnectionClosed (refused, unreachable, closed early), HandshakeFailed,
-    TransportCodeReceived, RequestTimeout; LocalProtocolError and ValueError for wrong arguments.
+    TransportCodeReceived, RequestTimeout; LocalProtocolError, tl.EncodeError and ValueError for wrong arguments.
     """
     trusted = [key if isinstance(key, PublicKey) else _from_pem(key) for key in keys]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    known = credentials
+    number = dc if dc is not None else 2 if known is None else known.dc
+    introduction = Introduction(api_id)
+
+    async def dial() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        try:
+            return await asyncio.open_connection(host, port)
+        except OSError as error:
+            raise ConnectionClosed(f"can't connect to {address}: {error.strerror or error}") from error
+        except UnicodeError:
+            raise ConnectionClosed(f"can't connect to {address}: not a host name") from None
+        except OverflowError:
+            raise ConnectionClosed(f"can't connect to {address}: not a port, expected 1..65535") from None
 
     async def opening() -> Client:
         connection = ClientConnection(
@@ -86,29 +117,34 @@ def connect(
             transport=transport,
             obfuscated=obfuscated,
             mtproxy_secret=mtproxy_secret,
-            dc=dc,
+            dc=number,
+            auth_key=None if known is None else known.auth_key,
+            server_salt=0 if known is None else known.server_salt,
+            salts=() if known is None else known.salts,
+            time_offset=None if known is None else known.time_offset,
             temp_key_lifetime=temp_key_lifetime,
+            keep_alive=keep_alive,
             clock=clock,
             rng=rng,
         )
+        if connection.is_ready:
+            # The offset is of an earlier day, and either clock may have been set since: the server tells anew.
+            connection.session.is_time_known = False
+        client = Client(
+            connection,
+            Surroundings(dial, timeout, clock, rng, sleep, tap),
+            dc=number,
+            auth_key=None if known is None else known.auth_key,
+            introduction=introduction,
+            room=Room(max_pending, max_pending_bytes),
+            backoff=reconnect,
+        )
         try:
             async with asyncio.timeout(timeout):
-                return await _open(connection)
+                await client.start()
         except TimeoutError:
-            raise RequestTimeout(f"no key agreed with {address} within {timeout} s") from None
-
-    async def _open(connection: ClientConnection) -> Client:
-        try:
-            reader, writer = await asyncio.open_connection(host, port)
-        except OSError as error:
-            raise ConnectionClosed(f"can't connect to {address}: {error.strerror or error}") from error
-        except UnicodeError:
-            raise ConnectionClosed(f"can't connect to {address}: not a host name") from None
-        except OverflowError:
-            raise ConnectionClosed(f"can't connect to {address}: not a port, expected 1..65535") from None
-        client = Client(connection, reader, writer, api_id=api_id, clock=clock, rng=rng, tap=tap)
-        try:
-            await client.start()
+            await client.close()
+            raise RequestTimeout(f"no key agreed with {address} within {timeout} s", was_sent=False) from None
         except BaseException:
             await client.close()
             raise

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial
 
 from mtproto import service
+from mtproto.clock import steady_time
 from mtproto.connection.base import Connection, Progress
 from mtproto.connection.client_keys import ClientKeys
 from mtproto.connection.keep_alive import Heartbeat, KeepAlive
@@ -64,7 +64,7 @@ class ClientConnection(Connection[ClientEvent]):
         time_offset: float | None = None,
         temp_key_lifetime: int | None = None,
         keep_alive: KeepAlive | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = steady_time,
         rng: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._make_wire = partial(

@@ -27,6 +27,8 @@ def run(scenario: Callable[[], Awaitable[None]], seconds: float = 20) -> None:
 
 
 def connecting(server: LoopbackServer, **options: Any) -> Connecting:
+    """A client that does not come back: these tests are about who ends."""
+    options = {"reconnect": None} | options
     return mtproto.connect(server.host, server.port, keys=[server.public_key], **options)
 
 

@@ -16,6 +16,7 @@ from mtproto.errors import (
     ConnectionClosed,
     HandshakeFailed,
     LocalProtocolError,
+    RequestLost,
     RpcError,
     TempKeyLost,
 )
@@ -399,14 +400,17 @@ def test_a_lost_temporary_key_is_not_a_lost_permanent_one() -> None:
     async def main() -> None:
         async with testing.serve(key=TEST_KEY) as server:
             connecting = mtproto.connect(
-                server.host, server.port, keys=[server.public_key], temp_key_lifetime=600
+                server.host, server.port, keys=[server.public_key], temp_key_lifetime=600, reconnect=None
             )
             async with connecting as client:
                 temporary = server.state.bindings.temporary_of(client.auth_key.key_id)
                 assert temporary is not None
                 server.state.forget_key(temporary)
-                with pytest.raises(TempKeyLost, match="the permanent one is intact") as caught:
+                with pytest.raises(RequestLost, match="the permanent one is intact") as sent:
                     await client.invoke(api.help.GetConfig())
+                with pytest.raises(TempKeyLost) as caught:
+                    await client.invoke(api.help.GetConfig())
+                assert sent.value.__cause__ is caught.value
                 assert caught.value.code == -404
                 assert not isinstance(caught.value, AuthKeyLost)
                 assert server.state.key(client.auth_key.key_id) == client.auth_key

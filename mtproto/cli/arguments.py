@@ -130,6 +130,11 @@ there is only one; bytes are {{"hex": "00ff"}}:
         metavar="N",
         help="wrap in invokeWithLayer(initConnection(...)) with this api_id",
     )
+    command.add_argument(
+        "--auth-key-file",
+        metavar="FILE",
+        help="use the auth key in FILE; where there is no such file, agree on one and write it (mode 0600)",
+    )
     command.set_defaults(fail=command.error)
 
 

@@ -20,7 +20,7 @@ from mtproto import api, testing
 from mtproto.cli.transports import Way
 from mtproto.cli.wording import CommandError, rpc_error_text
 from mtproto.datacenters import DATACENTERS
-from mtproto.errors import RpcError
+from mtproto.errors import AuthKeyLost, RpcError
 from tl.json_text import parse_json
 from tl.json_values import from_json_value, to_json_value
 
@@ -33,6 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.fail("--dc has keys of its own: leave out --key")
     if arguments.dc is None and (arguments.server is None) != (arguments.key is None):
         arguments.fail("--server and --key go together: give both or none")
+    if arguments.auth_key_file is not None and arguments.server is None and arguments.dc is None:
+        arguments.fail("--auth-key-file goes with --server or --dc: the embedded server forgets its keys")
     function = _function(arguments.method)
     request = from_json_value(api.SCHEMA, _json(arguments.json), function)
     try:
@@ -75,10 +77,28 @@ async def _call(arguments: argparse.Namespace, request: Any) -> object:
 
 async def _invoke(arguments: argparse.Namespace, request: Any, to: Target) -> object:
     way = Way.of(arguments).options
-    connecting = mtproto.connect(to.host, to.port, keys=to.keys, dc=to.dc, api_id=arguments.api_id, **way)
-    async with connecting as client:
-        answer: object = await client.invoke(request)
-        return answer
+    file = None if arguments.auth_key_file is None else Path(arguments.auth_key_file)
+    kept = mtproto.Credentials.load(file) if file is not None and file.exists() else None
+    connecting = mtproto.connect(
+        to.host,
+        to.port,
+        keys=to.keys,
+        dc=to.dc,
+        credentials=kept,
+        api_id=arguments.api_id,
+        reconnect=None,
+        **way,
+    )
+    try:
+        async with connecting as client:
+            if file is not None and kept is None:
+                client.credentials.save(file)
+            answer: object = await client.invoke(request)
+            return answer
+    except AuthKeyLost as error:
+        if kept is None:
+            raise
+        raise CommandError(f"{file}: {error}; without the file, another key is agreed on") from None
 
 
 def _function(name: str) -> Any:

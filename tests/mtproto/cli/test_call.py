@@ -6,11 +6,13 @@ import json
 import os
 import signal
 import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mtproto import AuthKey, Credentials
 from mtproto.__main__ import main
 from mtproto.crypto.telegram_keys import TEST_KEYS
 from tests.mtproto.cli.processes import TIMEOUT, Server, run, serving, start
@@ -75,6 +77,47 @@ def test_a_server_elsewhere(
     assert err == ""
     assert json.loads(out) == ANSWER
     assert out.count("\n") == 1
+
+
+def test_an_auth_key_is_agreed_once_and_kept_in_a_file(
+    server: Server, key_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "auth_key.json"
+    where = ["--server", server.address, "--key", str(key_file), "--auth-key-file", str(path)]
+    assert main(["call", SEND, REQUEST, *where]) == 0
+    before = path.read_bytes()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert Credentials.load(path).dc == 2
+    capsys.readouterr()
+    for _ in range(2):
+        assert main(["call", SEND, REQUEST, *where]) == 0
+        assert json.loads(capsys.readouterr().out) == ANSWER
+    assert path.read_bytes() == before
+    path.chmod(0o644)
+    check(capsys, [SEND, REQUEST, *where], 2, f"{path}: got mode 0644, expected 0600")
+    path.chmod(0o600)
+    path.write_text(before.decode()[:-10])
+    check(capsys, [SEND, REQUEST, *where], 2, f"{path}: $: ")
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_an_auth_key_that_the_server_does_not_know_is_not_replaced(
+    server: Server, key_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "auth_key.json"
+    Credentials(AuthKey(bytes(range(256)))).save(path)
+    before = path.read_bytes()
+    where = ["--server", server.address, "--key", str(key_file), "--auth-key-file", str(path)]
+    check(capsys, [SEND, REQUEST, *where], 2, f"{path}: transport error -404", "another key is agreed on")
+    assert path.read_bytes() == before
+
+
+def test_an_auth_key_that_cant_be_written(
+    server: Server, key_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "missing" / "auth_key.json"
+    where = ["--server", server.address, "--key", str(key_file), "--auth-key-file", str(path)]
+    check(capsys, [SEND, REQUEST, *where], 2, str(path.parent), "No such file or directory")
 
 
 def test_a_server_behind_a_proxy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,6 +221,7 @@ def test_json_that_will_not_do(text: str, words: list[str], capsys: pytest.Captu
         (["help.getConfig", "--server", "127.0.0.1:0", "--key", "k"], "got '0', expected a port from 1 to"),
         (["help.getConfig", "--server", "[::1]:0", "--key", "k"], "got '0', expected a port from 1 to"),
         (["help.getConfig", "--api-id", "x"], "--api-id"),
+        (["help.getConfig", "--auth-key-file", "f"], "--auth-key-file goes with --server or --dc"),
     ],
 )
 def test_wrong_arguments(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:

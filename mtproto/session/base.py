@@ -159,6 +159,12 @@ class Session(ABC):
                 size += first.size
                 count += 1
                 yield first
+                if self.is_last(first):
+                    return
+
+    def is_last(self, outgoing: Outgoing) -> bool:
+        """Whether nothing else may stand behind `outgoing` in its container."""
+        return False
 
     def is_wanted(self, outgoing: Outgoing) -> bool:
         """Whether `outgoing`, which has left the queue, is to be sent at all."""

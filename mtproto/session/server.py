@@ -49,6 +49,7 @@ _VERDICT_CODES = {
     Verdict.TOO_OLD_WINDOW: BadCode.TOO_OLD,
 }
 _CONTAINER = service.MsgContainer.CONSTRUCTOR_ID
+_RPC_ERROR = service.RpcError.CONSTRUCTOR_ID.to_bytes(4, "little")  # behind rpc_result and a msg_id
 
 
 class ServerSession(Session):
@@ -172,6 +173,10 @@ class ServerSession(Session):
                 bad_msg_id=message.msg_id, bad_msg_seqno=message.seq_no, error_code=code
             )
         )
+
+    def is_last(self, outgoing: Outgoing) -> bool:
+        # GramJS loses all that stands behind an rpc_error in a container.
+        return isinstance(outgoing.body, bytes) and outgoing.body[12:16] == _RPC_ERROR
 
     def is_wanted(self, outgoing: Outgoing) -> bool:
         return outgoing.request is None or self.answers.is_waiting(outgoing.request)

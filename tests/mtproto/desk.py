@@ -63,16 +63,20 @@ class Hand:
         inner = [Message(msg_id, 1, body) for msg_id, body in messages]
         return self.send(pack_container(inner), seq_no=0)
 
-    def received(self) -> list[Message]:
-        """The messages that the server has sent since the last time, without their containers."""
-        found: list[Message] = []
+    def payloads(self) -> list[list[Message]]:
+        """What the server has sent since the last time: the messages in each of its payloads."""
+        found = []
         for event in self._framing.receive_data(self.server.data_to_send()):
             assert isinstance(event, Frame)
             envelope = self._cipher.open(event.payload)
             message = Message(envelope.msg_id, envelope.seq_no, envelope.body)
             is_container = constructor_id(message.body) == service.MsgContainer.CONSTRUCTOR_ID
-            found += unpack_container(message.body, message.msg_id) if is_container else [message]
+            found.append(unpack_container(message.body, message.msg_id) if is_container else [message])
         return found
+
+    def received(self) -> list[Message]:
+        """The messages that the server has sent since the last time, without their containers."""
+        return [message for payload in self.payloads() for message in payload]
 
     def answers(self) -> dict[int, str | bytes]:
         """The answers since the last time by the request's msg_id: bytes, or the text of an rpc_error."""

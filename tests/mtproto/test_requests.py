@@ -15,7 +15,7 @@ import pytest
 import tl
 from mtproto import api, service
 from mtproto.errors import LocalProtocolError, RpcError
-from mtproto.message import pack_gzip
+from mtproto.message import constructor_id, pack_gzip, unpack_rpc_result
 from mtproto.testing import RequestContext, serve
 from mtproto.testing.unwrapping import MAX_WRAPPER_SIZE, MAX_WRAPPERS
 from tests.mtproto.desk import Desk
@@ -24,6 +24,8 @@ from tests.mtproto.helpers import seeded
 TRUE = bytes.fromhex("b5757299")
 REQUEST = api.help.GetConfig()
 USERS = api.users.GetUsers(id=[api.InputUserSelf()])
+RESULT = service.RpcResult.CONSTRUCTOR_ID
+ERROR = service.RpcError.CONSTRUCTOR_ID.to_bytes(4, "little")
 ANSWER = bytes(tl.encode_result(USERS, []))
 
 
@@ -349,5 +351,27 @@ def test_an_rpc_error_of_a_handler_is_the_answer_and_mistakes_are_collected() ->
         assert await desk.ask(USERS, REQUEST) == ["420 FLOOD_WAIT_3", "400 HANDLER_FAILED"]
         assert [type(error) for error in desk.dispatcher.errors] == [KeyError]
         assert desk.pending == 0
+
+    run(scenario)
+
+
+def test_nothing_stands_behind_an_rpc_error_in_a_container() -> None:
+    """GramJS 2.26 handles a container up to its first rpc_error, and loses the rest."""
+
+    async def scenario() -> None:
+        desk = Seen().desk
+        for _ in range(2):
+            requests = [USERS, USERS, REQUEST, USERS, REQUEST, REQUEST, USERS]
+            ids = [desk.next_id() for _ in requests]
+            desk.handle(desk.send_container(zip(ids, map(bytes, requests), strict=True)))
+            payloads = desk.payloads()
+            results = [
+                [unpack_rpc_result(m.body) for m in payload if constructor_id(m.body) == RESULT]
+                for payload in payloads
+            ]
+            assert [msg_id for payload in results for msg_id, _ in payload] == ids
+            assert [len(payload) for payload in results] == [3, 2, 1, 1]
+            for payload in payloads:
+                assert all(message.body[12:16] != ERROR for message in payload[:-1])
 
     run(scenario)

@@ -5,7 +5,7 @@ Specification: core.telegram.org/mtproto/service_messages_about_messages#acknowl
 
 from __future__ import annotations
 
-__all__ = ["ACK_BATCH", "ACK_DELAY", "MAX_ACKS", "OwedAcks"]
+__all__ = ["ACK_BATCH", "ACK_DELAY", "MAX_ACKS", "MAX_OWED", "OwedAcks"]
 
 ACK_BATCH = 16
 """So many acknowledgements don't wait any longer."""
@@ -13,6 +13,8 @@ ACK_DELAY = 1.0
 """Seconds that an acknowledgement waits for a message to travel with; the specification allows 60."""
 MAX_ACKS = 8192
 """The most msg_ids in one msgs_ack."""
+MAX_OWED = 100_000
+"""The most that are owed at a time; the oldest are given up first, and their messages will come again (C23)."""
 
 
 class OwedAcks:
@@ -30,6 +32,8 @@ class OwedAcks:
         if not self._owed:
             self._since = now
         self._owed[msg_id] = None
+        if len(self._owed) > MAX_OWED:
+            del self._owed[next(iter(self._owed))]
 
     def discard(self, msg_id: int) -> None:
         """`msg_id` needs no acknowledgement any more: its answer is one."""

@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import floor
 
-__all__ = ["SALT_LIFETIME", "KnownSalts", "Salt", "SaltTimetable"]
+__all__ = ["MAX_FUTURE_SALTS", "SALT_LIFETIME", "KnownSalts", "Salt", "SaltTimetable"]
 
 SALT_LIFETIME = 1800
 """Seconds for which a salt is the current one, and for which it is still accepted afterwards."""
+MAX_FUTURE_SALTS = 64
+"""The most salts that a server tells at a time, and that a client remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class SaltTimetable:
 
     def future(self, now: float, count: int) -> list[Salt]:
         """The current salt and those after it, `count` in all: below 1 counts as 1, above 64 as 64."""
-        count = max(1, min(count, 64))
+        count = max(1, min(count, MAX_FUTURE_SALTS))
         self._extend(now)
         self._extend(now + (count - 1) * SALT_LIFETIME)
         return [s for s in self._salts if s.valid_until - SALT_LIFETIME > now][:count]
@@ -94,7 +96,8 @@ class KnownSalts:
 
     def __init__(self, first: int, timetable: Iterable[Salt] = (), *, now: float) -> None:
         self._current = first
-        self._timetable = tuple(sorted(timetable, key=lambda salt: salt.valid_since))
+        self._timetable: tuple[Salt, ...] = ()
+        self.learn(timetable)
         self._next_question = now + _FIRST_QUESTION
 
     @property
@@ -123,8 +126,8 @@ class KnownSalts:
         self._timetable = tuple(s for s in self._timetable if is_known and s.valid_since > now)
 
     def learn(self, salts: Iterable[Salt]) -> None:
-        """The answer to get_future_salts."""
-        self._timetable = tuple(sorted(salts, key=lambda salt: salt.valid_since))
+        """The answer to get_future_salts; of too many the first are kept."""
+        self._timetable = tuple(sorted(salts, key=lambda salt: salt.valid_since))[:MAX_FUTURE_SALTS]
 
     def next_question(self, now: float) -> float:
         """When to ask for more: not before there is a need, and not often; later while enough are known."""

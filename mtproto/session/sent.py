@@ -45,9 +45,16 @@ class SentMessages:
             self.acknowledge(message.msg_id)  # sent again: from now on it is the youngest
             self._kept[message.msg_id] = message, now
             self._overdue.append((now, message.msg_id))
+            if len(self._overdue) > 2 * MAX_KEPT:
+                self._forget_old_entries()
             self._kept_bytes += len(message.body)
             while len(self._kept) > MAX_KEPT or self._kept_bytes > MAX_KEPT_BYTES:
                 self.acknowledge(next(iter(self._kept)))
+
+    def _forget_old_entries(self) -> None:
+        kept = ((sent_at, msg_id) for msg_id, (_, sent_at) in self._kept.items())
+        still = set(self._overdue)
+        self._overdue = deque(entry for entry in kept if entry in still)
 
     def add_container(self, msg_id: int, messages: Iterable[Message]) -> None:
         """A container with these messages is sent as `msg_id`."""

@@ -18,9 +18,8 @@ from mtproto.events import ClientEvent, MessageDropped, MessageReceived
 from mtproto.message import Message, constructor_id, unpack_container
 from mtproto.message_id import MAX_SERVER_TIME, ReceivedWindow, SequenceNumbers, Verdict, unix_time
 from mtproto.salts import Salt
-from mtproto.session.bad_message import BadMessage
-from mtproto.session.base import decode_service
 from mtproto.session.client_handlers import HANDLERS, rpc_result
+from mtproto.session.client_notices import late_notice, msgs_ack
 from mtproto.session.client_sending import ClientSending
 
 __all__ = ["ANSWER_LIMITS", "MAX_DROPPED", "ClientSession"]
@@ -99,10 +98,10 @@ class ClientSession(ClientSending):
                 yield from self._late(inner)
         elif constructor_id(message.body) == service.RpcResult.CONSTRUCTOR_ID:
             yield from rpc_result(self, message)
+        elif constructor_id(message.body) == service.MsgsAck.CONSTRUCTOR_ID:
+            yield from msgs_ack(self, message)
         elif constructor_id(message.body) in _CORRECTIONS:
-            notice = decode_service(message.body)
-            if isinstance(notice, service.BadMsgNotification | service.BadServerSalt):
-                yield from self.send_again(self.sent.parts(notice.bad_msg_id), BadMessage(notice.error_code))
+            yield from late_notice(self, message)
         else:
             yield MessageDropped(message.msg_id, "C8", "of a session that we have left")
 
@@ -123,7 +122,8 @@ class ClientSession(ClientSending):
         if verdict is not Verdict.OK:
             yield self._drop(message, verdict)
             return
-        self._dropped = 0
+        if not _is_container(message.body):  # the messages in it are counted
+            self._dropped = 0
         if not self.is_time_known and constructor_id(message.body) not in _CORRECTIONS:
             # A session_id is random and new, so that this message is no older than the session.
             self.correct_clock(message.msg_id)

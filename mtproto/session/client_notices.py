@@ -8,7 +8,7 @@ Specification: core.telegram.org/mtproto/service_messages_about_messages.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import tl
 from mtproto import service
@@ -25,6 +25,7 @@ __all__ = [
     "Events",
     "bad_msg_notification",
     "is_query",
+    "late_notice",
     "msg_detailed_info",
     "msg_new_detailed_info",
     "msg_resend_req",
@@ -38,9 +39,11 @@ __all__ = [
 
 Events = Iterator["ClientEvent"]
 T = TypeVar("T", bound=tl.TLObject)
+Notice: TypeAlias = service.BadMsgNotification | service.BadServerSalt
 
 _CLOCK = (BadCode.MSG_ID_TOO_LOW, BadCode.MSG_ID_TOO_HIGH)
 _SEQUENCE = (BadCode.SEQ_NO_TOO_LOW, BadCode.SEQ_NO_TOO_HIGH)
+_MENDED = (*_CLOCK, *_SEQUENCE, BadCode.WRONG_SALT)
 _RECEIVED, _ANSWERED = 4, 64
 _NOT_RECEIVED = (2, 3)
 
@@ -63,7 +66,7 @@ def is_query(query: Outgoing, cls: type[tl.TLObject]) -> bool:
 def bad_msg_notification(session: ClientSession, message: Message) -> Events:
     """What we have sent was not taken: mend what was wrong with it, and send it again; or it fails."""
     notice = decode_service(message.body)
-    if isinstance(notice, service.BadMsgNotification | service.BadServerSalt):
+    if isinstance(notice, Notice):
         msg_ids = session.sent.parts(notice.bad_msg_id)
         if notice.bad_msg_id not in session.sent and session.requests.sent_as(notice.bad_msg_id) is None:
             # Only a notice about what we have sent may change anything (C14): others are forged or stale.
@@ -71,16 +74,32 @@ def bad_msg_notification(session: ClientSession, message: Message) -> Events:
         elif any(_is_received(session, msg_id) for msg_id in msg_ids):
             # A copy of it was refused, which somebody has replayed: the message itself was taken.
             yield MessageDropped(message.msg_id, "C15", f"about {notice.bad_msg_id}, which was received")
-        elif _correct(session, message, notice):
-            yield from session.send_again(msg_ids, BadMessage(notice.error_code))
         else:
-            yield from _refused(session, msg_ids, notice.error_code)
+            _correct(session, message, notice)
+            yield from _not_taken(session, msg_ids, notice)
 
 
-def _correct(
-    session: ClientSession, message: Message, notice: service.BadMsgNotification | service.BadServerSalt
-) -> bool:
-    """Mend what the notice names; False where nothing can be mended."""
+def late_notice(session: ClientSession, message: Message) -> Events:
+    """The same of a session that we have left: its requests may be open, its numbers are of no more use."""
+    notice = decode_service(message.body)
+    if isinstance(notice, Notice):
+        msg_ids = session.sent.parts(notice.bad_msg_id)
+        if any(_is_received(session, msg_id) for msg_id in msg_ids):
+            yield MessageDropped(message.msg_id, "C15", f"about {notice.bad_msg_id}, which was received")
+        else:
+            yield from _not_taken(session, msg_ids, notice)
+
+
+def _not_taken(session: ClientSession, msg_ids: tuple[int, ...], notice: Notice) -> Events:
+    code = notice.error_code
+    if isinstance(notice, service.BadServerSalt) or code in _MENDED:
+        yield from session.send_again(msg_ids, BadMessage(code))
+    else:
+        yield from _refused(session, msg_ids, code)
+
+
+def _correct(session: ClientSession, message: Message, notice: Notice) -> None:
+    """Mend what the notice names, if it can be."""
     code = notice.error_code
     if isinstance(notice, service.BadServerSalt):
         session.server_salt = notice.new_server_salt
@@ -90,9 +109,6 @@ def _correct(
             session.begin_again()
     elif code in _SEQUENCE:
         session.begin_again()
-    else:
-        return code == BadCode.WRONG_SALT
-    return True
 
 
 def _is_received(session: ClientSession, msg_id: int) -> bool:

@@ -133,6 +133,54 @@ def test_the_time_of_the_first_message_is_the_servers_where_it_is_not_known() ->
     assert [e.check for e in pair.dropped(Side.CLIENT)] == ["C11"]
 
 
+def left(pair: Pair) -> tuple[list[Message], int]:
+    """Two requests that have gone out in a session which is left for the second one: their messages, its id."""
+    for _ in range(2):
+        pair.client.send_request(REQUEST)
+    first, second = pair.heard()
+    before = pair.client.session.session_id
+    pair.say(notice(second, 32))
+    assert pair.client.session.session_id != before
+    assert len(pair.heard()) == 1
+    return [first, second], before
+
+
+def say_late(pair: Pair, body: tl.TLObject, session_id: int) -> None:
+    pair.said += 1
+    msg_id = int(pair.clock() * SECOND) + 4 * pair.said + 1
+    pair.deliver_to_client(pair.forged(bytes(body), msg_id=msg_id, session_id=session_id))
+
+
+@pytest.mark.parametrize("code", [16, 17, 32, 33, 48])
+def test_what_was_not_taken_in_a_session_that_was_left_is_sent_again(code: int) -> None:
+    pair = agreed_pair()
+    (first, _), session_id = left(pair)
+    say_late(pair, notice(first, code), session_id)
+    (again,) = pair.heard()
+    assert again.body == REQUEST
+    assert pair.client.session.ids.time_offset == 0
+
+
+@pytest.mark.parametrize(("code", "error"), [(20, FateUnknown), (18, BadMessage), (64, BadMessage)])
+def test_a_last_word_in_a_session_that_was_left(code: int, error: type[Exception]) -> None:
+    pair = agreed_pair()
+    (first, _), session_id = left(pair)
+    say_late(pair, notice(first, code), session_id)
+    (failed,) = pair.failures()
+    assert isinstance(failed.error, error)
+    assert pair.heard() == []
+
+
+def test_what_was_received_in_a_session_that_was_left_is_not_sent_again() -> None:
+    """Who replays a message of that session may get it refused there."""
+    pair = agreed_pair()
+    (first, _), session_id = left(pair)
+    say_late(pair, service.MsgsAck(msg_ids=[first.msg_id]), session_id)
+    say_late(pair, notice(first, 16), session_id)
+    assert pair.heard() == []
+    assert not pair.failures()
+
+
 # A server
 
 
@@ -195,6 +243,32 @@ def test_wrong_msg_ids(strict: bool, low: int, seconds: int, code: int) -> None:
     assert hand.codes() == [(low + seconds * SECOND, code)]
     assert [(type(e), getattr(e, "check", None)) for e in events] == [(MessageDropped, "S3")]
     assert requests(hand.say(20, 3)) == 1, "it does not count as received"
+
+
+def test_what_is_refused_does_not_count_as_received() -> None:
+    """The same message is taken when its time has come, its salt is right, its container whole (C12)."""
+    hand = Hand()
+    assert not requests(hand.say(8, 3, seconds=31))
+    hand.clock.advance(5)
+    assert requests(hand.say(8, 3, seconds=31)) == 1
+    assert not requests(hand.say(20, 5, salt=10))
+    assert requests(hand.say(20, 5)) == 1
+    whole = pack_container([Message(hand.now + 24, 7, REQUEST)])
+    assert not requests(hand.say(28, 6, whole[:-4]))
+    assert requests(hand.say(28, 6, whole)) == 1
+    strict = Hand(strict=True)
+    assert not requests(strict.say(8, 2))
+    assert requests(strict.say(8, 3)) == 1
+
+
+def test_what_is_refused_is_not_acknowledged() -> None:
+    hand = Hand()
+    hand.clock.advance(10)
+    hand.session.flush()
+    hand.say(8, 3, seconds=60)
+    hand.say(12, 3, salt=10)
+    hand.say(9, 3)
+    assert not hand.session.acks
 
 
 def test_a_msg_id_below_all_that_are_remembered() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from hashlib import sha1, sha256
 from struct import Struct
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mtproto import envelope as envelope_module
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.envelope import (
     MAX_PADDING,
@@ -213,6 +215,43 @@ def test_untimely_message_opens_and_is_dropped_by_the_session(expect: str, verdi
     (event,) = session.receive(message)
     assert isinstance(event, MessageDropped)
     assert (event.msg_id, event.check) == (envelope.msg_id, "C11")
+
+
+# What is looked at first
+
+
+@pytest.mark.parametrize(
+    "odd", [{"length": -4}, {"length": 3}, {"length": 2**31 - 1}, {"length": 16}], ids=str
+)
+def test_no_field_is_looked_at_before_msg_key_is_right(odd: dict[str, Any]) -> None:
+    """The plaintext is what was sealed, and its fields are wrong; that is not to be told from a wrong msg_key."""
+    sealed = Cipher(KEY, Side.CLIENT).seal(
+        Envelope(1, 2, 3, 4, bytes(8)), seeded(5), msg_key_=bytes(range(16)), **odd
+    )
+    error = refusal(Cipher(KEY, Side.SERVER), sealed)
+    assert (error.check, error.expected) == ("C3", None)
+
+
+def test_msg_key_is_compared_in_constant_time_and_by_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long it takes can't be tested; that `hmac.compare_digest` alone decides can."""
+    compared: list[tuple[int, int]] = []
+    verdict = True
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append((len(one), len(other)))
+        return verdict
+
+    assert vars(envelope_module)["compare_digest"] is hmac.compare_digest
+    monkeypatch.setattr(envelope_module, "compare_digest", compare)
+    good, wrong = (
+        Cipher(KEY, Side.CLIENT).seal(Envelope(1, 2, 3, 4, bytes(8)), seeded(5), msg_key_=msg_key)
+        for msg_key in (None, bytes(range(16)))
+    )
+    cipher = Cipher(KEY, Side.SERVER)
+    assert cipher.open(good) == cipher.open(wrong) == Envelope(1, 2, 3, 4, bytes(8))
+    verdict = False
+    assert refusal(cipher, good).check == refusal(cipher, wrong).check == "C3"
+    assert compared == [(16, 16)] * 4
 
 
 # Properties

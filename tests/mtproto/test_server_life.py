@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import pytest
 
 import mtproto
 from mtproto import api
+from mtproto.cli.arguments import parser
 from mtproto.client import Client, Connecting
 from mtproto.errors import ConnectionClosed, LocalProtocolError, RpcError
 from mtproto.events import SessionId
-from mtproto.testing import LoopbackServer, RequestContext, serve
+from mtproto.testing import KeyExchange, LoopbackServer, RequestContext, serve
 from tests.mtproto.desk import turns
 from tests.mtproto.helpers import TEST_KEY
 
@@ -54,6 +56,33 @@ class Slow:
             self.was_cancelled = True
             raise
         return [UPDATE]
+
+
+# -- the beginning ------------------------------------------------------------------------------------
+
+
+def test_a_server_is_for_this_machine_and_plain_unless_it_is_told_otherwise() -> None:
+    """What makes life hard for clients is off (S10)."""
+
+    async def scenario() -> None:
+        async with serve(key=TEST_KEY) as server, LoopbackServer(key=TEST_KEY) as other:
+            assert server.host == other.host == "127.0.0.1"
+            for one in (server, other):
+                assert one._server is not None
+                assert {s.getsockname()[0] for s in one._server.sockets} == {"127.0.0.1"}
+                assert not one.state.strict
+            async with connecting(server) as client:
+                salt = client.server_salt
+                await client.ping()
+                await client.invoke(api.help.GetConfig())
+                assert client.server_salt == salt
+
+    for made in (serve, LoopbackServer):
+        options = inspect.signature(made).parameters
+        assert options["key_exchange"].default == KeyExchange() == KeyExchange(None, 0, False)
+        assert options["mtproxy_secret"].default is options["state"].default is None
+    assert parser().parse_args(["serve"]).host == "127.0.0.1"
+    run(scenario)
 
 
 # -- the end ------------------------------------------------------------------------------------------

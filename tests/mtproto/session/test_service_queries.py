@@ -180,6 +180,25 @@ def test_salts_may_be_given_along_with_the_key() -> None:
     assert client.session.server_salt == 2
 
 
+# States of messages
+
+
+@pytest.mark.parametrize(("off", "info"), [(4, b"\x01"), (0, b""), (0, b"\x01\x01")])
+def test_states_that_nobody_has_asked_for_change_nothing(off: int, info: bytes) -> None:
+    pair = agreed_pair()
+    pair.client.send_request(REQUEST)
+    pair.heard()
+    pair.clock.advance(10)
+    pair.client.handle_timer()
+    (query,) = said(pair, service.MsgsStateReq)
+    pair.say(service.MsgsStateInfo(req_msg_id=query + off, info=info))
+    assert checks(pair) == ["C16"]
+    assert not pair.failures()
+    assert pair.client.session.queries
+    pair.say(service.MsgsStateInfo(req_msg_id=query, info=b"\x01"))
+    assert len(pair.failures()) == 1
+
+
 # Answers that nobody waits for
 
 

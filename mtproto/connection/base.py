@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from typing import Generic, TypeAlias, TypeVar
 
 from mtproto.errors import LocalProtocolError, RemoteProtocolError
@@ -37,6 +38,12 @@ class Connection(ABC, Generic[EventT]):
         self._told: list[EventT] = []
         self.defer_work = False
         """Whether heavy arithmetic of the key exchange is left to the caller, as `work`, or done at once."""
+        self.outgoing: Callable[[bytes, Callable[[bytes], bytes]], bytes] | None = None
+        """Where a test steps in between sealing and framing: a payload, and what frames one → the bytes to send.
+
+        It sees all but the query that a client queues as it is made."""
+        self.incoming: Callable[[bytes], Iterable[bytes]] | None = None
+        """Likewise between framing and opening: a payload → those that are taken instead."""
 
     @property
     def transport(self) -> str:
@@ -172,9 +179,26 @@ class Connection(ABC, Generic[EventT]):
     def _write_code(self, code: int) -> None:
         """Only servers answer damage."""
 
-    def _message_in(self, frame: Frame) -> bytes:
-        """The payload of a frame without the padding that some framings leave at its end."""
-        return unpadded(frame.payload) if self._framing.pads else frame.payload
+    def send_payload(self, payload: bytes) -> None:
+        """Queue a payload as it is, whatever it holds (a server's four bytes are a transport error): for tests.
+
+        LocalProtocolError where the connection is closed, or the framing does not take it.
+        """
+        if self._closed:
+            raise LocalProtocolError("the connection is closed")
+        self._out += self._framing.encode(payload)
+
+    def _write(self, payload: bytes, *, quick_ack: bool = False) -> None:
+        """Frame what is to be sent, by way of `outgoing`."""
+        if self.outgoing is None:
+            self._out += self._framing.encode(payload, quick_ack=quick_ack)
+        else:
+            self._out += self.outgoing(payload, partial(self._framing.encode, quick_ack=quick_ack))
+
+    def _messages_in(self, frame: Frame) -> Iterable[bytes]:
+        """The payload of a frame without the padding that some framings leave at its end, by way of `incoming`."""
+        payload = unpadded(frame.payload) if self._framing.pads else frame.payload
+        return (payload,) if self.incoming is None else self.incoming(payload)
 
     @abstractmethod
     def _frame(self, event: FramingEvent) -> Progress[EventT]: ...

@@ -222,7 +222,7 @@ class ClientConnection(Connection[ClientEvent]):
     def _send_plain(self, body: bytes | None) -> None:
         if body is not None:
             message = PlainMessage(self._plain_ids.next(), body)
-            self._out += self._framing.encode(encode_plain(message))
+            self._write(encode_plain(message))
 
     def _frame(self, event: FramingEvent) -> Progress[ClientEvent]:
         if self._heartbeat is not None:
@@ -237,15 +237,18 @@ class ClientConnection(Connection[ClientEvent]):
                 if requests is not None:  # one that nobody waits for is forged, or came before (X9)
                     yield QuickAckReceived(token, requests)
             case Frame():
-                payload = self._message_in(event)
-                session = self._keys.session_of(payload)
-                if self._keys.is_over(payload):
-                    yield MessageDropped(0, "H15", "under a temporary key that is over")
-                elif session is None:
-                    yield from self._exchange(payload)
-                else:
-                    for told in session.receive(payload):
-                        yield from self._keys.sorted_out(told)
+                for payload in self._messages_in(event):
+                    yield from self._message(payload)
+
+    def _message(self, payload: bytes) -> Progress[ClientEvent]:
+        session = self._keys.session_of(payload)
+        if self._keys.is_over(payload):
+            yield MessageDropped(0, "H15", "under a temporary key that is over")
+        elif session is None:
+            yield from self._exchange(payload)
+        else:
+            for told in session.receive(payload):
+                yield from self._keys.sorted_out(told)
 
     def _exchange(self, payload: bytes) -> Progress[ClientEvent]:
         message = decode_plain(payload)
@@ -267,5 +270,5 @@ class ClientConnection(Connection[ClientEvent]):
                 if asks:
                     token, msg_id = read_quick_ack(keyed.auth_key, payload)
                     self._quick_acks.add(token, keyed.session.requests_in(msg_id))
-                self._out += self._framing.encode(payload, quick_ack=asks)
+                self._write(payload, quick_ack=asks)
         self._asks_quick_ack = self._asks_quick_ack and self._keys.current is None

@@ -137,17 +137,17 @@ class ServerConnection(Connection[ServerEvent]):
         if not isinstance(event, Frame):
             return
         self._frame_count += 1
-        payload = self._message_in(event)
-        if auth_key_id_of(payload) == PLAIN_AUTH_KEY_ID:
-            yield from self._exchange(payload)
-        else:
-            yield from self._message(payload, event.quick_ack)
+        for payload in self._messages_in(event):
+            if auth_key_id_of(payload) == PLAIN_AUTH_KEY_ID:
+                yield from self._exchange(payload)
+            else:
+                yield from self._message(payload, event.quick_ack)
 
     def _exchange(self, payload: bytes) -> Progress[ServerEvent]:
         before = self._handshake.result
         answer = yield from self._handshake.receiving(decode_plain(payload).body)
         message = PlainMessage(self._plain_ids.next(answer=True), answer)
-        self._out += self._framing.encode(encode_plain(message))
+        self._write(encode_plain(message))
         result = self._handshake.result
         if result is not None and result is not before:
             self.state.add_key(result.auth_key, result.server_salt, result.expires_at)
@@ -203,5 +203,5 @@ class ServerConnection(Connection[ServerEvent]):
     def _flush(self) -> None:
         for session_id in self._schedule.take(self._clock()):
             for payload in self.sessions[session_id].flush():
-                self._out += self._framing.encode(payload)
+                self._write(payload)
             self._schedule.set(session_id)

@@ -181,6 +181,24 @@ def test_what_was_received_in_a_session_that_was_left_is_not_sent_again() -> Non
     assert not pair.failures()
 
 
+def test_a_clock_that_has_fallen_behind_is_corrected_in_the_next_connection() -> None:
+    pair = agreed_pair()
+    pair.client.ping(0)
+    pair.run()
+    pair.skew = -100.0  # the server takes our messages, and we drop its
+    with pytest.raises(RemoteProtocolError, match="in a row") as caught:
+        for ping_id in range(20):
+            pair.client.ping(ping_id)
+            pair.run()
+    assert caught.value.check == "C11"
+    pair.reconnect()
+    number = pair.client.send_request(REQUEST)
+    pair.run()
+    pair.answer(pair.requests()[-1], REQUEST)
+    pair.run()
+    assert [e.request_id for e in pair.answers()] == [number]
+
+
 # A server
 
 

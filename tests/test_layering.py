@@ -97,7 +97,7 @@ RESERVED = {
         "mtproto.cli",
         "mtproto.__main__",
     },
-    "random": {"tl.mutations"},
+    "random": {"tl.mutations", "mtproto.testing"},
     "secrets": set(),
     "socket": {"mtproto.cli"},
 }

@@ -115,6 +115,11 @@ class ClientConnection(Connection[ClientEvent]):
         return self._keys.current.session
 
     @property
+    def sessions(self) -> tuple[ClientSession, ...]:
+        """All sessions that are listened to, `session` first: with temporary keys there may be up to three."""
+        return self._keys.sessions
+
+    @property
     def is_ready(self) -> bool:
         """Whether requests can be sent."""
         return self._keys.current is not None and not self._closed

@@ -158,6 +158,11 @@ class ClientKeys:
         if session is not None:
             session.drop(number)
 
+    @property
+    def sessions(self) -> tuple[ClientSession, ...]:
+        """Those that are listened to, the one in use first."""
+        return tuple(keyed.session for keyed in self._all())
+
     def session_with(self, number: int) -> ClientSession | None:
         """The session in which the request with this number is open."""
         return next((k.session for k in self._all() if number in k.session.requests), None)

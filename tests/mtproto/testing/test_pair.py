@@ -1,0 +1,478 @@
+"""A client and a server in memory: answers whatever the network does, and the same bytes for the same seed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from mtproto import api, service
+from mtproto.connection import KeepAlive
+from mtproto.errors import (
+    AuthKeyLost,
+    ConnectionClosed,
+    FateUnknown,
+    LocalProtocolError,
+    PeerSilent,
+    RequestLost,
+    RpcError,
+)
+from mtproto.events import KeyAgreed, MessageReceived, QuickAckReceived, SessionCreated
+from mtproto.side import Side
+from mtproto.testing import Call, Ending, Later, Network, Pair, Reconnect, RequestContext, StillRunning
+from mtproto.transport import FRAMINGS
+from tests.mtproto.helpers import TEST_KEY
+
+BAD = Network(latency=0.05, jitter=0.03, loss=0.1, duplication=0.1, reordering=0.1)
+WIRES = [(name, False) for name in FRAMINGS] + [(n, True) for n in FRAMINGS if n != "full"]
+
+
+def send_code(number: int = 0) -> api.auth.SendCode:
+    """A request that differs from all others."""
+    settings = api.CodeSettings()
+    return api.auth.SendCode(phone_number=f"+1202555{number:04}", api_id=0, api_hash="", settings=settings)
+
+
+def digest(pair: Pair) -> str:
+    return sha256(repr(pair.wire).encode()).hexdigest()
+
+
+def conversation(seed: int, **options: Any) -> Pair:
+    """Twenty calls over a bad network, with all that a server may do to a client."""
+    pair = Pair(seed=seed, network=BAD, **options)
+    calls = [pair.invoke(send_code(number)) for number in range(10)]
+    pair.run(for_=5)
+    pair.rotate_salt(keep_previous=False)
+    calls += [pair.invoke(send_code(number), after=calls[:1]) for number in range(10, 20)]
+    pair.run(for_=1)
+    pair.break_line()
+    pair.run()
+    return pair
+
+
+@pytest.mark.parametrize(("transport", "obfuscated"), WIRES)
+def test_a_call_is_answered_over_every_transport(transport: str, obfuscated: bool) -> None:
+    pair = Pair(transport=transport, obfuscated=obfuscated)
+    call = pair.invoke(send_code())
+    assert (call.done, call.outcome) == (False, "open")
+    pair.run()
+    assert isinstance(call.result(), api.auth.SentCode)
+    assert pair.executed == {call: 1}
+    assert pair.client.transport == pair.server.transport == ("obfuscated " if obfuscated else "") + transport
+    pair.check()
+
+
+@pytest.mark.parametrize(("transport", "obfuscated"), WIRES)
+def test_every_call_is_executed_and_answered_once_over_a_bad_network(
+    transport: str, obfuscated: bool
+) -> None:
+    pair = conversation(3, transport=transport, obfuscated=obfuscated)
+    assert {call.outcome for call in pair.calls} == {"answered"}
+    assert [call.executed for call in pair.calls] == [1] * 20
+    pair.check()
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_others() -> None:
+    assert digest(conversation(1)) == digest(conversation(1))
+    assert digest(conversation(1)) != digest(conversation(2))
+
+
+def test_the_same_seed_gives_the_same_bytes_in_another_process() -> None:
+    code = "from tests.mtproto.testing.test_pair import *; print(digest(conversation(1)))"
+    for hash_seed in ("1", "2"):
+        process = subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": hash_seed, "PYTHONPATH": ":".join(filter(None, sys.path))},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert process.stdout.strip() == digest(conversation(1))
+
+
+@pytest.mark.parametrize(("transport", "obfuscated"), WIRES)
+def test_pieces_of_one_byte_and_lumps_change_nothing(transport: str, obfuscated: bool) -> None:
+    def answers(network: Network) -> list[Any]:
+        pair = Pair(transport=transport, obfuscated=obfuscated, network=network)
+        calls = [pair.invoke(send_code(number)) for number in range(3)]
+        pair.run()
+        pair.check()
+        return [call.result() for call in calls]
+
+    whole = answers(Network())
+    assert answers(Network(fragment=1)) == whole
+    assert answers(Network(fragment=1, bandwidth=1e6, coalesce=0.01)) == whole
+
+
+def test_the_virtual_clock_shows_what_a_round_trip_takes() -> None:
+    pair = Pair(network=Network(latency=0.25))
+    pair.invoke(send_code())
+    pair.run()
+    start = pair.clock.now
+    call = pair.invoke(send_code(1))
+    pair.run(until=lambda: call.done)
+    assert pair.clock.now - start == pytest.approx(0.5)
+
+
+def test_a_handler_may_take_its_time_see_the_context_and_fail() -> None:
+    seen: list[RequestContext] = []
+
+    def config(request: api.help.GetConfig, context: RequestContext) -> object:
+        seen.append(context)
+        return Later(7.5, RpcError(420, "FLOOD_WAIT_3"))
+
+    pair = Pair({api.help.GetConfig: config})
+    call = pair.invoke(api.InvokeWithLayer(layer=228, query=api.help.GetConfig()))
+    start = pair.clock.now
+    pair.run(until=lambda: call.done)
+    assert pair.clock.now - start == pytest.approx(7.5)
+    with pytest.raises(RpcError, match="420 FLOOD_WAIT_3"):
+        call.result()
+    assert seen[0].layer == 228
+    unknown = pair.invoke(send_code())
+    pair.run()
+    assert isinstance(unknown.error, RpcError)
+    assert unknown.executed == 0
+    pair.check()
+
+
+def test_calls_after_others_are_executed_after_them() -> None:
+    order: list[str] = []
+
+    def take(request: api.auth.SendCode) -> object:
+        order.append(request.phone_number[-1])
+        return Later(5 - len(order), RpcError(400, "NO")) if request.phone_number.endswith("9") else sent
+
+    sent = api.auth.SentCode(type=api.auth.SentCodeTypeSms(length=5), phone_code_hash="")
+    pair = Pair({api.auth.SendCode: lambda r: Later(3, take(r)) if r.phone_number.endswith("0") else take(r)})
+    first = pair.invoke(send_code(0))
+    second = pair.invoke(send_code(1), after=[first])
+    pair.invoke(send_code(2), after=[first, second])
+    failing = pair.invoke(send_code(9))
+    waiting = pair.invoke(send_code(3), after=[failing])
+    pair.run()
+    assert order == ["0", "9", "1", "2"]
+    assert isinstance(waiting.error, RpcError)
+    assert waiting.error.message == "MSG_WAIT_FAILED"
+    pair.check()
+
+
+def test_requests_may_be_bytes_and_travel_in_gzip_with_a_quick_ack() -> None:
+    pair = Pair(transport="intermediate")
+    call: Call[bytes] = pair.invoke(bytes(send_code()), gzip=True, quick_ack=True)
+    pair.run()
+    assert isinstance(api.decode(call.result()), api.auth.SentCode)
+    assert any(isinstance(event, QuickAckReceived) for event in pair.client_events)
+    pair.check()
+
+
+def test_a_key_is_agreed_where_there_is_an_rsa_key_and_renewed_in_time() -> None:
+    pair = Pair(key=TEST_KEY, temp_key_lifetime=3600, network=Network(latency=0.1))
+    calls = [pair.invoke(send_code())]
+    pair.run()
+    pair.run(for_=4000)
+    calls.append(pair.invoke(send_code(1)))
+    pair.run()
+    assert sum(isinstance(event, KeyAgreed) for event in pair.client_events) == 2
+    assert [call.outcome for call in calls] == ["answered"] * 2
+    pair.check()
+
+
+def test_a_client_whose_clock_is_wrong_sets_it() -> None:
+    for skew in (-3600.0, 3600.0):
+        pair = Pair(skew=skew, knows_time=True)
+        call = pair.invoke(send_code())
+        pair.run()
+        assert call.executed == 1
+        assert pair.client.session.ids.time_offset == pytest.approx(-skew, abs=1)
+        pair.skew = 0.0
+        for number in (1, 2):
+            other = pair.invoke(send_code(number))
+            pair.run()
+            assert (other.executed, other.outcome) == (1, "answered")
+        pair.check()
+
+
+def test_timers_ring_by_the_clock_of_their_end() -> None:
+    pair = Pair(skew=-0.1 - 1e-7, keep_alive=KeepAlive(interval=1.0, patience=0.5, disconnect_delay=3))
+    pair.run(for_=100)
+    pings = [said for said in pair.ledger.said if said.name == "ping_delay_disconnect"]
+    assert len(pings) in (99, 100)
+    assert len({round(ping.time % 1, 3) for ping in pings}) == 1
+
+
+# What happens to the connection and to the server
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("ending", [Ending.FIN, Ending.RST])
+def test_a_connection_that_ends_is_replaced(side: Side, ending: Ending) -> None:
+    for after in (0, 1, 4, 30, 100, 200):
+        pair = Pair(network=Network(latency=0.01))
+        pair.invoke(send_code(10))
+        pair.run()
+        pair.cut(side, pair.line.links[side].sent + after, ending)
+        calls = [pair.invoke(send_code(number)) for number in range(3)]
+        pair.run()
+        assert [call.outcome for call in calls] == ["answered"] * 3
+        assert len(pair.failures) == 1
+        assert len(pair.lines) == 1, "the old connection is closed on both sides"
+        pair.check()
+
+
+def test_a_half_open_connection_is_found_by_a_ping() -> None:
+    pair = Pair(keep_alive=KeepAlive(interval=60, patience=15, disconnect_delay=75))
+    pair.invoke(send_code())
+    pair.run()
+    pair.half_open()
+    call = pair.invoke(send_code(1))
+    start = pair.clock.now
+    pair.run(until=lambda: call.done)
+    assert pair.clock.now - start < 60 + 15 + 2
+    assert isinstance(pair.failures[0], PeerSilent)
+    pair.run()
+    pair.check()
+
+
+def test_a_half_open_connection_is_closed_by_the_server_in_time() -> None:
+    pair = Pair(keep_alive=KeepAlive())
+    pair.run(for_=61)  # a ping has asked for it
+    pair.half_open()
+    pair.run(for_=76)
+    assert len(pair.lines) == 1
+    assert pair.line.number == 1
+
+
+@pytest.mark.parametrize("arrived", [False, True])
+def test_a_restarted_server_knows_nothing_of_what_was_asked_before(arrived: bool) -> None:
+    sent = api.auth.SentCode(type=api.auth.SentCodeTypeSms(length=5), phone_code_hash="")
+    pair = Pair({api.auth.SendCode: lambda request: Later(5, sent)}, network=Network(latency=0.1))
+    pair.invoke(send_code())
+    pair.run()
+    call, again = pair.invoke(send_code(1)), pair.invoke(send_code(2), at_least_once=True)
+    pair.run(for_=1 if arrived else 0.01)
+    pair.restart(down=3)
+    pair.run()
+    assert isinstance(call.error, FateUnknown)
+    assert (call.executed, again.executed) == (int(arrived), 1 + arrived)
+    assert again.outcome == "answered"
+    assert sum(isinstance(event, SessionCreated) for event in pair.client_events) == 2
+    pair.check(errors=[FateUnknown])
+
+
+def test_a_server_that_stays_away_is_given_up_and_everyone_told() -> None:
+    pair = Pair(reconnect=Reconnect(first=1, most=4, attempts=4))
+    pair.invoke(send_code())
+    pair.run()
+    sent = pair.invoke(send_code(1))
+    pair.restart(down=10_000)
+    unsent = pair.invoke(send_code(2))
+    start = pair.clock.now
+    pair.run(until=lambda: pair.is_given_up)
+    assert 1 + 2 + 4 + 4 <= pair.clock.now - start <= 1.25 * 11
+    assert isinstance(sent.error, RequestLost)
+    assert type(unsent.error) is ConnectionClosed
+    late = pair.invoke(send_code(3))
+    assert type(late.error) is ConnectionClosed
+
+
+def test_without_a_policy_nobody_comes_back() -> None:
+    pair = Pair(reconnect=None)
+    call = pair.invoke(send_code())
+    pair.break_line()
+    pair.run()
+    assert isinstance(call.error, RequestLost)
+    assert pair.is_given_up
+    assert pair.lines == []
+
+
+def test_an_auth_key_that_is_lost_is_not_replaced() -> None:
+    pair = Pair()
+    pair.invoke(send_code())
+    pair.run()
+    pair.lose_key()
+    calls = [pair.invoke(send_code(number)) for number in range(1, 5)]
+    pair.run()
+    assert {type(call.error) for call in calls} == {AuthKeyLost}
+    assert pair.is_given_up
+    pair.check(errors=[AuthKeyLost])
+
+
+def test_a_cancelled_call_is_not_answered() -> None:
+    pair = Pair({api.help.GetConfig: lambda _: Later(5, RpcError(400, "LATE"))})
+    call = pair.invoke(api.help.GetConfig())
+    pair.run(for_=1)
+    pair.cancel(call)
+    pair.run()
+    assert (call.outcome, call.endings, call.executed) == ("cancelled", 0, 1)
+    with pytest.raises(LocalProtocolError, match="is cancelled"):
+        call.result()
+    pair.check()
+
+
+def test_updates_come_and_are_acknowledged() -> None:
+    pair = Pair(network=BAD)
+    pair.invoke(send_code())
+    pair.run()
+    for _ in range(50):
+        pair.notify(api.BoolTrue())
+    pair.run()
+    assert sum(isinstance(event, MessageReceived) for event in pair.client_events) == 50
+    pair.check()
+
+
+def test_what_was_said_can_be_read() -> None:
+    pair = Pair()
+    pair.invoke(send_code())
+    pair.run()
+    names = [(said.side.name, said.name, said.seq_no) for said in pair.ledger.said]
+    assert names[:4] == [
+        ("CLIENT", "request", 1),
+        ("SERVER", "new_session_created", 1),
+        ("SERVER", "rpc_result", 3),
+        ("CLIENT", "msgs_ack", 2),
+    ]
+    assert pair.ledger.said[0].body == bytes(send_code())
+
+
+# Bad use
+
+
+def test_a_script_that_never_ends_is_stopped_with_an_account() -> None:
+    pair = Pair({api.auth.SendCode: lambda request: Later(10_000, RpcError(400, "LATE"))})
+    pair.invoke(send_code())
+    with pytest.raises(StillRunning, match="not done after 600 s") as stopped:
+        pair.run(deadline=600)
+    assert "<Call 0: open>" in str(stopped.value)
+    assert "1 requests wait for their handlers" in str(stopped.value)
+
+
+def test_a_script_that_takes_no_time_is_stopped_too() -> None:
+    pair = Pair()
+
+    def again() -> None:
+        pair.clock.after(0, again)
+
+    again()
+    with pytest.raises(StillRunning, match="events at one time"):
+        pair.run()
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"seed": "x"}, "got 'x' for a seed, expected an int"),
+        ({"seed": 1.0}, "expected an int"),
+        ({"seed": True}, "expected an int"),
+        ({"transport": "carrier pigeon"}, "no framing is called"),
+        ({"transport": "full", "obfuscated": True}, "can't be obfuscated"),
+        ({"temp_key_lifetime": 3600}, "takes an RSA key"),
+        ({"handlers": {int: print}}, "expected the class of a function"),
+    ],
+)
+def test_what_no_pair_can_be_is_refused(options: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(LocalProtocolError, match=complaint):
+        Pair(**options)
+
+
+def test_handlers_that_are_async_are_refused() -> None:
+    async def config(request: api.help.GetConfig) -> None: ...
+
+    with pytest.raises(LocalProtocolError, match="async, and a Pair has no loop"):
+        Pair({api.help.GetConfig: config})
+    hidden = Pair({api.help.GetConfig: lambda request: config(request)})
+    hidden.invoke(api.help.GetConfig())
+    with pytest.raises(LocalProtocolError, match="no loop to await it in"):
+        hidden.run()
+
+
+def test_a_mistake_of_a_handler_is_raised_where_the_pair_runs() -> None:
+    pair = Pair({api.help.GetConfig: lambda request: 1 / 0})
+    pair.invoke(api.help.GetConfig())
+    with pytest.raises(ZeroDivisionError):
+        pair.run()
+
+
+def test_bad_arguments_are_refused() -> None:
+    pair = Pair()
+    with pytest.raises(LocalProtocolError, match="exclude each other"):
+        pair.run(until=lambda: True, for_=1)
+    with pytest.raises(LocalProtocolError, match="expected an int >= 0"):
+        pair.cut(Side.CLIENT, -1)
+    with pytest.raises(LocalProtocolError, match="expected more than 0"):
+        pair.restart(down=0)
+    with pytest.raises(LocalProtocolError, match="expected a number of them"):
+        Later(-1, None)
+    with pytest.raises(LocalProtocolError, match="expected 0 <= first <= most"):
+        Reconnect(first=5, most=1)
+    with pytest.raises(LocalProtocolError, match="let the pair run"):
+        pair.invoke(send_code()).result()
+
+
+# The checks find what is wrong
+
+
+def test_the_checks_see_a_call_that_is_open_executed_twice_or_has_failed() -> None:
+    pair = Pair()
+    call = pair.invoke(send_code())
+    with pytest.raises(AssertionError, match="has ended 0 times"):
+        pair.check()
+    pair.run()
+    call.executed = 2
+    with pytest.raises(AssertionError, match="executed 2 times"):
+        pair.check()
+    call.executed = 0
+    with pytest.raises(AssertionError, match="was not executed"):
+        pair.check()
+    call.executed, call.error = 1, FateUnknown("?")
+    with pytest.raises(AssertionError, match="has failed: \\?"):
+        pair.check()
+    pair.check(errors=[FateUnknown])
+
+
+def test_the_checks_see_an_acknowledgement_that_is_missing() -> None:
+    pair = Pair()
+    call = pair.invoke(send_code())
+    pair.run(until=lambda: call.done)
+    with pytest.raises(AssertionError, match="CLIENT owes an acknowledgement of rpc_result"):
+        pair.check()
+
+
+def test_the_checks_see_numbers_that_are_wrong() -> None:
+    pair = Pair()
+    pair.invoke(send_code())
+    pair.run()
+    pair.client.session.sequence.next(True)  # one is left out
+    pair.invoke(send_code(1))
+    pair.run()
+    with pytest.raises(AssertionError, match=r"has seq_no .* after 1 others"):
+        pair.check()
+
+
+def test_the_checks_see_a_msg_id_that_is_used_twice() -> None:
+    pair = Pair()
+    pair.invoke(send_code())
+    pair.run()
+    session = pair.client.session
+    first = session.ids._last
+    session.ids._last = 0
+    session._clock = lambda: pair.clock.now
+    session.ids._clock = lambda: first / 2**32
+    session.ids.time_offset = 0
+    session.sent._known.clear()
+    session.sent._containers.clear()
+    session.ping(1)
+    pair.line.pump()
+    with pytest.raises(AssertionError, match="CLIENT: encrypted twice under msg_id"):
+        pair.check()
+
+
+def test_service_queries_are_no_calls() -> None:
+    pair = Pair()
+    pair.client.session.ask(service.GetFutureSalts(num=4))
+    pair.run()
+    assert not pair.calls
+    pair.check()

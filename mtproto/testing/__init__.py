@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mtproto.testing import faults
 from mtproto.testing.answering import Later
 from mtproto.testing.calls import Call
 from mtproto.testing.checks import StillRunning
@@ -31,5 +32,6 @@ __all__ = [
     "RequestLog",
     "Said",
     "StillRunning",
+    "faults",
     "serve",
 ]

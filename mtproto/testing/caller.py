@@ -15,13 +15,24 @@ from mtproto.errors import (
     TempKeyLost,
     TransportCodeReceived,
 )
-from mtproto.events import AnswerReceived, ClientEvent, KeyAgreed, RequestFailed, TransportErrorReceived
+from mtproto.events import (
+    AnswerReceived,
+    ClientEvent,
+    KeyAgreed,
+    MessageReceived,
+    PongReceived,
+    RequestFailed,
+    SessionCreated,
+    TransportErrorReceived,
+)
 from mtproto.testing.calls import Call
 from mtproto.testing.ledger import Said
 from mtproto.testing.reconnect import Reconnect
 from mtproto.testing.timeline import Timeline
 
 __all__ = ["Caller"]
+
+_SENSIBLE = (AnswerReceived, KeyAgreed, MessageReceived, PongReceived, SessionCreated)
 
 
 class Caller:
@@ -68,7 +79,7 @@ class Caller:
         """Send a request, now or when there is a connection."""
         self.calls.append(call)
         if self.is_given_up:
-            call.end(ConnectionClosed("the client has given up"))
+            self._end_for_good(call)
             return
         self.open.add(call)
         self._unsent.append(call)
@@ -126,7 +137,7 @@ class Caller:
                     self._code = code
                 case _:
                     pass
-            if self._code is None:
+            if isinstance(event, _SENSIBLE):
                 self._attempts = 0
 
     def _end(self, number: int, outcome: bytes | MTProtoError) -> None:
@@ -170,12 +181,15 @@ class Caller:
     def _give_up(self) -> None:
         """Whoever waits is told why nothing is to come any more."""
         self.is_given_up = True
-        reason = self.failures[-1]
         for call in sorted(self.open, key=lambda call: call.number):
-            is_sent = call.request_id is not None and self.client.is_sent(call.request_id)
-            if isinstance(reason, TransportCodeReceived):
-                call.end(reason)
-            else:
-                call.end((RequestLost if is_sent else ConnectionClosed)(str(reason)))
+            self._end_for_good(call)
         self.open.clear()
         self._unsent.clear()
+
+    def _end_for_good(self, call: Call[Any]) -> None:
+        reason = self.failures[-1]
+        if isinstance(reason, TransportCodeReceived):
+            call.end(reason)
+            return
+        is_sent = call.request_id is not None and self.client.is_sent(call.request_id)
+        call.end((RequestLost if is_sent else ConnectionClosed)(str(reason)))

@@ -104,7 +104,7 @@ class Link(Generic[T]):
     ) -> None:
         self.sent = 0
         """How many bytes were sent so far, arrived or not."""
-        self._network = network
+        self.network = network
         self._timeline = timeline
         self._random = random
         self._deliver = deliver
@@ -112,7 +112,8 @@ class Link(Generic[T]):
         self._free_at = self._last = timeline.now
         self._lump: _Lump[T] | None = None
         self._cut: tuple[int, Ending] | None = None
-        self._is_over = False
+        self.is_over = False
+        """Whether nothing that is sent gets anywhere any more."""
 
     def cut(self, after: int, ending: Ending) -> None:
         """After so many bytes from the beginning of the stream, or at once if these were sent, it ends so."""
@@ -122,7 +123,7 @@ class Link(Generic[T]):
 
     def send(self, data: bytes, notes: tuple[T, ...] = ()) -> None:
         """Let `data` travel; nothing where the stream has ended."""
-        if self._is_over:
+        if self.is_over:
             return
         if self._cut is not None and self.sent + len(data) >= self._cut[0]:
             whole, data = data, data[: self._cut[0] - self.sent]
@@ -133,17 +134,17 @@ class Link(Generic[T]):
 
     def finish(self) -> None:
         """The sender has closed its end."""
-        if not self._is_over:
+        if not self.is_over:
             self._end(Ending.FIN)
 
     def drop(self) -> None:
         """The stream is gone, with what is on its way."""
-        self._is_over = True
+        self.is_over = True
         self._deliver = _nowhere
         self._ended = _nobody
 
     def _end(self, ending: Ending) -> None:
-        self._is_over = True
+        self.is_over = True
         if ending is Ending.FIN:
             self._timeline.at(self._last, self._finished)
         elif ending is Ending.RST:
@@ -162,12 +163,12 @@ class Link(Generic[T]):
             self._timeline.at(when, lambda piece=piece, carried=carried: self._arrive(piece, carried))  # type: ignore[misc]
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
-        size = self._network.fragment or len(data)
+        size = self.network.fragment or len(data)
         for start in range(0, len(data), size or 1):
             yield data[start : start + size]
 
     def _arrival(self, size: int) -> float:
-        network, now = self._network, self._timeline.now
+        network, now = self.network, self._timeline.now
         if network.bandwidth is not None:
             self._free_at = max(self._free_at, now) + size / network.bandwidth
             now = self._free_at
@@ -178,11 +179,11 @@ class Link(Generic[T]):
         return self._last
 
     def _arrive(self, data: bytes, notes: tuple[T, ...]) -> None:
-        if not self._network.coalesce:
+        if not self.network.coalesce:
             self._deliver(data, notes)
         elif self._lump is None:
             self._lump = _Lump(data, notes)
-            self._timeline.after(self._network.coalesce, self._flush)
+            self._timeline.after(self.network.coalesce, self._flush)
         else:
             self._lump.data += data
             self._lump.notes += notes

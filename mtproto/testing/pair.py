@@ -13,7 +13,7 @@ same bytes at the same times.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 from random import Random
 from typing import Any, TypeVar
 
@@ -28,11 +28,13 @@ from mtproto.testing.answering import Answering
 from mtproto.testing.caller import Caller
 from mtproto.testing.calls import Call
 from mtproto.testing.checks import StillRunning, check
+from mtproto.testing.faults.base import Altered, Fault
 from mtproto.testing.handlers import Handlers, default_handlers
 from mtproto.testing.ledger import Ledger
 from mtproto.testing.line import Carried, End, Line
 from mtproto.testing.network import Ending, Network
 from mtproto.testing.reconnect import Reconnect
+from mtproto.testing.scenes import LineChannel, PairScene
 from mtproto.testing.timeline import START, Timeline
 from mtproto.transport import ProxySecret
 
@@ -59,9 +61,10 @@ class Pair:
     `strict` and `deadlines` those of the server.  With an RSA `key` the auth_key is agreed on, otherwise it is
     there.
 
-    `network` is what lies between them.  When the connection ends the client comes back as `reconnect` says, or
-    does not where that is None.  `skew` is by how many seconds the client's clock is ahead, and may be set at any
-    time; with `knows_time` the client thinks at first that it is right.
+    `network` is what lies between them, `faults` (see `mtproto.testing.faults`) what goes wrong.  When the
+    connection ends the client comes back as `reconnect` says, or does not where that is None.  `skew` is by how
+    many seconds the client's clock is ahead, and may be set at any time; with `knows_time` the client thinks at
+    first that it is right.
 
     `client_events` and `server_events` are what the connections gave, `executed` the requests that came to a
     handler, `wire` what was written (time, side, bytes), `ledger.said` every message in it.
@@ -77,6 +80,7 @@ class Pair:
         obfuscated: bool = False,
         mtproxy_secret: ProxySecret | str | bytes | None = None,
         seed: int = 0,
+        faults: Iterable[Fault] = (),
         network: Network = Network(),  # noqa: B008 - it is immutable
         reconnect: Reconnect | None = Reconnect(),  # noqa: B008 - it is immutable
         key: PrivateKey | None = None,
@@ -109,6 +113,7 @@ class Pair:
         self._skew = skew
         self._keys = [_unused_key() if key is None else key]
         self._deadlines = deadlines
+        self.keep_alive = keep_alive
         self._secret = mtproxy_secret
         self._line_count = 0
         own = default_handlers(clock=self.clock, rng=self._rng("handlers"))
@@ -117,7 +122,7 @@ class Pair:
             self.state,
             self.clock,
             executed=self._executed,
-            answered=self._pump,
+            answered=self.pump,
         )
         auth_key = None if key is not None else AuthKey(self._rng("key")(256))
         salt = int.from_bytes(self._rng("salt")(8), "little", signed=True) or 1
@@ -146,7 +151,10 @@ class Pair:
             connect=self._open_line,
             pump=lambda: self._line.pump(),
         )
+        self._scene = PairScene(self)
         self._open_line()
+        for fault in faults:
+            self.install(fault)
 
     def _rng(self, name: str) -> Callable[[int], bytes]:
         return Random(f"{self.seed}/{name}").randbytes
@@ -239,7 +247,7 @@ class Pair:
         """Let the server send what nobody has asked for, in each session that has a connection."""
         for session in tuple(self.state.carriers):
             self.state.notify(session, bytes(message))
-        self._pump()
+        self.pump()
 
     # Time
 
@@ -312,6 +320,17 @@ class Pair:
 
     # What happens to the connection
 
+    def install(self, fault: Fault) -> None:
+        """Let a fault happen from now on; LocalProtocolError where it makes no sense here."""
+        self._scene.install(fault)
+
+    def change_network(self, network: Network) -> None:
+        """From now on the network is like this, for what is sent from now on."""
+        self.network = network
+        for line in self.lines:
+            for link in line.links.values():
+                link.network = network
+
     def break_line(self, *told: Side) -> None:
         """The connection breaks now; both sides are told, or only these."""
         self._line.break_off(*(told or tuple(Side)))
@@ -344,19 +363,28 @@ class Pair:
         )
         self._line_count += 1
         self.lines.append(self._line)
+        channel = LineChannel(self, self._line)
         for end in self._line.ends.values():
-            end.connection.outgoing = self._seam(end)
+            end.connection.outgoing = self._seam(end, channel)
+        server.incoming = partial(self._scene.arrived, channel)
         self._caller.send_unsent()
         self._line.pump()
         return True
 
-    def _seam(self, end: End) -> Callable[[bytes, Callable[[bytes], bytes]], bytes]:
+    def _seam(self, end: End, channel: LineChannel) -> Callable[[bytes, Callable[[bytes], bytes]], bytes]:
         def outgoing(payload: bytes, frame: Callable[[bytes], bytes]) -> bytes:
             messages = self.ledger.open(end.side, payload, self.clock.now)
             self.ledger.sealed(messages)
             if end.side is Side.CLIENT:
                 self._caller.sealed(messages)
-            return b"".join(frame(item) for item in self._passing(end, payload, messages))
+            frames: list[bytes] = []
+            for item in self._scene.sent(channel, end.side, payload):
+                if isinstance(item, Altered):
+                    frames.append(item.change(frame(item.payload)))
+                    continue
+                carried = messages if item is payload else self.ledger.open(end.side, item, self.clock.now)
+                frames += [frame(copy) for copy in self._passing(end, item, carried)]
+            return b"".join(frames)
 
         return outgoing
 
@@ -376,7 +404,8 @@ class Pair:
         end.notes += messages
         return [payload] * copies
 
-    def _pump(self) -> None:
+    def pump(self) -> None:
+        """Let all connections send what they have to; they do so by themselves when they are used from here."""
         for line in tuple(self.lines):
             line.pump()
 
@@ -394,7 +423,7 @@ class Pair:
         for request in requests:
             self._answering.receive(request)
         if requests:
-            self._pump()  # a session may have another carrier
+            self.pump()  # a session may have another carrier
 
     def wrote(self, end: End, data: bytes) -> None:
         """A connection sends these bytes."""

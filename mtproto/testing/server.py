@@ -13,7 +13,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -25,9 +25,11 @@ from mtproto.crypto.rsa import PrivateKey, PublicKey
 from mtproto.errors import RemoteProtocolError
 from mtproto.events import SessionId
 from mtproto.testing.dispatch import Dispatcher, RequestLog
+from mtproto.testing.faults.base import Fault
 from mtproto.testing.handlers import Handlers, checked, default_handlers
 from mtproto.testing.key_exchange import KeyExchange, Retries
 from mtproto.testing.peer import MAX_BACKLOG, MAX_PENDING, Peer
+from mtproto.testing.scenes import LoopbackScene
 from mtproto.transport import ProxySecret, ServerFraming
 from mtproto.warming import warm_up
 
@@ -65,6 +67,7 @@ class LoopbackServer:
         max_connections: int = MAX_CONNECTIONS,
         max_backlog: int = MAX_BACKLOG,
         max_pending: int = MAX_PENDING,
+        faults: Sequence[Fault] = (),
         clock: Callable[[], float] = time.time,
         rng: Callable[[int], bytes] = os.urandom,
     ) -> None:
@@ -78,7 +81,7 @@ class LoopbackServer:
         ServerFraming(
             secret=self._secret, transport=transport, obfuscated=obfuscated
         )  # raises here, not later
-        self._transport = transport
+        self.transport = transport
         self._obfuscated = obfuscated
         self._exchange = key_exchange
         self._deadlines = deadlines
@@ -87,6 +90,7 @@ class LoopbackServer:
         self._max_backlog = max_backlog
         self._max_pending = max_pending
         self._dispatcher = Dispatcher(self.state, flush=self._flush, on_request=on_request)
+        self._scene = LoopbackScene(self, faults)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._peers: dict[Carrier, Peer] = {}
@@ -233,13 +237,14 @@ class LoopbackServer:
             [self._made_key()],
             self.state,
             mtproxy_secret=self._secret,
-            transport=self._transport,
+            transport=self.transport,
             obfuscated=self._obfuscated,
             dc=exchange.dc,
             is_taken=None if retries is None else retries.is_taken,
             is_refused=None if retries is None else retries.is_refused,
             deadlines=self._deadlines,
         )
+        self._scene.attach(connection)
         return Peer(
             connection,
             reader,
@@ -249,6 +254,11 @@ class LoopbackServer:
             max_pending=self._max_pending,
             deadlines=self._deadlines,
         )
+
+    def flush(self) -> None:
+        """Let all connections send what they have to, where something was queued by hand."""
+        for peer in tuple(self._peers.values()):
+            peer.flush()
 
     def _flush(self, session: SessionId, size: int) -> None:
         """Send what a session has to say in the connection it uses now, which may be a newer one."""

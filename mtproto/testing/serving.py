@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mtproto.connection import Deadlines, ServerState
 from mtproto.crypto.rsa import PrivateKey
 from mtproto.testing.dispatch import RequestLog
+from mtproto.testing.faults.base import Fault
 from mtproto.testing.handlers import Handlers
 from mtproto.testing.key_exchange import KeyExchange
 from mtproto.testing.peer import MAX_BACKLOG, MAX_PENDING
@@ -37,6 +38,7 @@ def serve(
     max_connections: int = MAX_CONNECTIONS,
     max_backlog: int = MAX_BACKLOG,
     max_pending: int = MAX_PENDING,
+    faults: Sequence[Fault] = (),
     clock: Callable[[], float] = time.time,
     rng: Callable[[int], bytes] = os.urandom,
 ) -> LoopbackServer:
@@ -60,7 +62,8 @@ def serve(
 
     `deadlines` (see `Deadlines`), `max_connections`, `max_backlog`, the bytes that a client may leave unread, and
     `max_pending`, the requests of a connection without an answer while more of it is read, are for clients that
-    would cost too much.  When the server closes, handlers have `grace` seconds to end.
+    would cost too much.  When the server closes, handlers have `grace` seconds to end.  `faults` (see
+    `mtproto.testing.faults`) are what goes wrong.
     """
     return LoopbackServer(
         handlers,
@@ -80,6 +83,7 @@ def serve(
         max_connections=max_connections,
         max_backlog=max_backlog,
         max_pending=max_pending,
+        faults=faults,
         clock=clock,
         rng=rng,
     )

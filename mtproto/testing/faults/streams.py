@@ -1,0 +1,141 @@
+"""What happens to a stream, and to a clock: only in a Pair, where both ends and all time are ours."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import TYPE_CHECKING, ClassVar
+
+from mtproto.errors import LocalProtocolError, MTProtoError
+from mtproto.side import Side
+from mtproto.testing.faults.base import Fault, Item, Passing, Scene, Tamper, at_least
+from mtproto.testing.network import Ending
+
+if TYPE_CHECKING:
+    from mtproto.testing.pair import Pair
+
+__all__ = ["Cut", "Fragments", "HalfOpen", "Lumps", "SkewClock"]
+
+
+@dataclass(frozen=True, slots=True)
+class _OfPairs(Fault):
+    """A fault that takes a Pair."""
+
+    def refusal(self, scene: Scene) -> str | None:
+        return None if scene.pair is not None else "it takes a Pair"
+
+    def begin(self, scene: Scene) -> Tamper | None:
+        if scene.pair is None:
+            raise LocalProtocolError("it takes a Pair")
+        return self.happen(scene.pair)
+
+    @abstractmethod
+    def happen(self, pair: Pair) -> Tamper | None:
+        """Let it happen in a Pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fragments(_OfPairs):
+    """Every piece that arrives has `size` bytes at most.
+
+    Right: nothing is different.
+    """
+
+    size: int = 1
+
+    def __post_init__(self) -> None:
+        at_least(self, "size", 1)
+
+    def happen(self, pair: Pair) -> Tamper | None:
+        pair.change_network(replace(pair.network, fragment=self.size))
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Lumps(_OfPairs):
+    """What arrives within `seconds` arrives in one piece.
+
+    Right: nothing is different.
+    """
+
+    seconds: float = 0.5
+
+    def happen(self, pair: Pair) -> Tamper | None:
+        pair.change_network(replace(pair.network, coalesce=self.seconds))
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Cut(_OfPairs):
+    """The stream of one side ends `after` so many bytes more, like this.
+
+    Right: the client comes back, and goes on where it was: what had not arrived is sent again, what had been
+    executed is not.
+    """
+
+    after: int = 0
+    side: Side = Side.SERVER
+    ending: Ending = Ending.FIN
+
+    def __post_init__(self) -> None:
+        at_least(self, "after", 0)
+
+    def happen(self, pair: Pair) -> Tamper | None:
+        pair.cut(self.side, pair.line.links[self.side].sent + self.after, self.ending)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class HalfOpen(_OfPairs):
+    """After `after` more bytes of the client's nothing arrives any more on either side, and nobody is told.
+
+    Right: a ping without an answer tells the client, and a ping that does not come the server.
+    """
+
+    after: int = 0
+
+    def __post_init__(self) -> None:
+        at_least(self, "after", 0)
+
+    def refusal(self, scene: Scene) -> str | None:
+        if scene.pair is not None and scene.pair.keep_alive is None:
+            return "without keep_alive nobody would ever find out"
+        return _OfPairs.refusal(self, scene)
+
+    def happen(self, pair: Pair) -> Tamper | None:
+        line = pair.line
+        pair.cut(Side.CLIENT, line.links[Side.CLIENT].sent + self.after, Ending.SILENCE)
+
+        def tamper(passing: Passing) -> Iterable[Item]:
+            if line.links[Side.CLIENT].is_over:
+                line.cut(Side.SERVER, line.links[Side.SERVER].sent, Ending.SILENCE)
+            return (passing.payload,)
+
+        if self.after == 0:
+            line.cut(Side.SERVER, line.links[Side.SERVER].sent, Ending.SILENCE)
+        return tamper
+
+
+@dataclass(frozen=True, slots=True)
+class SkewClock(_OfPairs):
+    """The client's clock jumps by so many seconds, `at` so many seconds from now.
+
+    Right: one bad_msg_notification (16 or 17) tells the time, and what was refused is sent again once.
+    """
+
+    seconds: float = 3600.0
+    at: float = 0.0
+    errors: ClassVar[tuple[type[MTProtoError], ...]] = ()
+
+    def __post_init__(self) -> None:
+        if not (isfinite(self.seconds) and isfinite(self.at) and self.at >= 0):
+            raise LocalProtocolError(f"got {self}, expected numbers, and at >= 0")
+
+    def happen(self, pair: Pair) -> Tamper | None:
+        def jump() -> None:
+            pair.skew += self.seconds
+
+        pair.clock.after(self.at, jump)
+        return None

@@ -186,10 +186,12 @@ def test_a_clock_that_has_fallen_behind_is_corrected_in_the_next_connection() ->
     pair.client.ping(0)
     pair.run()
     pair.skew = -100.0  # the server takes our messages, and we drop its
+    for _ in range(9):
+        pair.client.ping(1)
+        pair.run()
+    pair.client.ping(1)
     with pytest.raises(RemoteProtocolError, match="in a row") as caught:
-        for ping_id in range(20):
-            pair.client.ping(ping_id)
-            pair.run()
+        pair.run()
     assert caught.value.check == "C11"
     pair.reconnect()
     number = pair.client.send_request(REQUEST)

@@ -10,7 +10,7 @@ import pytest
 from mtproto import acks, api, message, message_id, salts, service
 from mtproto.connection import KeepAlive
 from mtproto.envelope import Cipher
-from mtproto.session import TABLE, BadCode, answers, client, client_sending, requests, sent, server
+from mtproto.session import TABLE, BadCode, answers, client, client_sending, requests, sent, server_sending
 from mtproto.session.table import Handled, Ignored, Refused
 from mtproto.side import Side
 from tests.mtproto.pair import agreed_pair, frames_of
@@ -127,7 +127,7 @@ def test_every_code_is_there() -> None:
         ("MAX_RESENDS", client_sending.MAX_RESENDS),
         ("MAX_OPEN_REQUESTS", client_sending.MAX_OPEN_REQUESTS),
         ("ASK_AFTER", requests.ASK_AFTER),
-        ("RESEND_AFTER", server.RESEND_AFTER),
+        ("RESEND_AFTER", server_sending.RESEND_AFTER),
         ("MAX_KEPT", sent.MAX_KEPT),
         ("MAX_KEPT_BYTES", sent.MAX_KEPT_BYTES),
         ("MAX_KEPT_ANSWERS", answers.MAX_KEPT_ANSWERS),

@@ -1,9 +1,8 @@
 """The server's session: requests come out as events, answers go in; nothing is executed twice.
 
-An answer is kept until the client acknowledges it, and given again when the client asks again; so is every other
-message that has to be acknowledged.  What a client sends is taken liberally where real clients need that (no
-complaint about seq_no), and by the book where it decides what happens: msg_id, time, salt, duplicates (S3, S4,
-S6 to S8).  A strict session refuses whatever the book refuses (S5).
+What a client sends is taken liberally where real clients need that (no complaint about seq_no), and by the book
+where it decides what happens: msg_id, time, salt, duplicates (S3, S4, S6 to S8).  A strict session refuses
+whatever the book refuses (S5).  The sending half is `server_sending`.
 
 What becomes of each service message is in `server_handlers`; anything else is a request.
 """
@@ -16,29 +15,23 @@ import tl
 from mtproto import service
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.envelope import Envelope
-from mtproto.errors import LocalProtocolError, RemoteProtocolError
-from mtproto.events import MessageDropped, RequestReceived, ServerEvent, SessionId
-from mtproto.message import MAX_BODY, Message, constructor_id, pack_rpc_result, unpack_container, unpack_gzip
+from mtproto.errors import RemoteProtocolError
+from mtproto.events import MessageDropped, RequestReceived, ServerEvent
+from mtproto.message import Message, constructor_id, unpack_container, unpack_gzip
 from mtproto.message_id import Verdict
 from mtproto.salts import SaltTimetable
-from mtproto.session.answers import Answers
 from mtproto.session.bad_message import BadCode
-from mtproto.session.base import FLOOD, Outgoing, Session, decode_service
-from mtproto.session.sent import MAX_KEPT
+from mtproto.session.base import FLOOD, Outgoing, decode_service
 from mtproto.session.server_handlers import HANDLERS
+from mtproto.session.server_sending import ServerSending
 from mtproto.session.strictness import SequenceWatch
-from mtproto.side import Side
 
-__all__ = ["MAX_QUEUED", "REQUEST_LIMITS", "RESEND_AFTER", "ServerSession"]
+__all__ = ["MAX_OPEN_REQUESTS", "REQUEST_LIMITS", "ServerSession"]
 
 REQUEST_LIMITS = tl.Limits(gunzipped_bytes=1024 * 1024)
 """How much the gzip_packed of one payload may unpack to, together: requests are small."""
 MAX_OPEN_REQUESTS = 100_000
 """The most requests of one session that may wait for their answers."""
-MAX_QUEUED = 10_000
-"""The most messages that may wait in one session for a connection, when another one is to be added."""
-RESEND_AFTER = 75.0
-"""Seconds after which a message that was not acknowledged is sent again; clients may take 60 (C19)."""
 
 _REMEMBERED_CONTAINERS = 1000
 _LONG_ANSWER = 64 * 1024
@@ -49,10 +42,9 @@ _VERDICT_CODES = {
     Verdict.TOO_OLD_WINDOW: BadCode.TOO_OLD,
 }
 _CONTAINER = service.MsgContainer.CONSTRUCTOR_ID
-_RPC_ERROR = service.RpcError.CONSTRUCTOR_ID.to_bytes(4, "little")  # behind rpc_result and a msg_id
 
 
-class ServerSession(Session):
+class ServerSession(ServerSending):
     """One session on the server's side, begun by the first message of a client that carries its id.
 
     `limits` are for what comes in one payload: all of its gzip_packed, however many there are, share one
@@ -71,152 +63,13 @@ class ServerSession(Session):
         limits: tl.Limits = REQUEST_LIMITS,
         max_open_requests: int = MAX_OPEN_REQUESTS,
     ) -> None:
-        super().__init__(auth_key, Side.SERVER, session_id, clock=clock, rng=rng)
-        self.id = SessionId(auth_key.key_id, session_id)
-        self.unique_id = int.from_bytes(rng(8), "little", signed=True)
+        super().__init__(auth_key, session_id, salts=salts, clock=clock, rng=rng)
         self.first_msg_id: int | None = None
-        self.salts = salts
-        self.answers = Answers()
         self.budget = limits.budget()
         self._limits = limits
         self._max_open_requests = max_open_requests
         self._sequence_watch = SequenceWatch() if strict else None
         self._containers: dict[int, int] = {}  # hashes of what was in them
-        self._open: set[int] = set()
-        self._renewed: set[int] = set()
-        self._to_destroy: list[int] = []
-        self._destroys_key = False
-        self._disconnect_delay: int | None = None
-
-    @property
-    def salt(self) -> int:
-        return self.salts.current(self._clock())
-
-    @property
-    def open_requests(self) -> frozenset[int]:
-        """The msg_ids of the requests that wait for `answer`."""
-        return frozenset(self._open)
-
-    # What the connection has to see to
-
-    def take_destroyed(self) -> list[int]:
-        """The ids of the sessions that the client has asked to destroy since the last call; each is to be told."""
-        destroyed, self._to_destroy = self._to_destroy, []
-        return destroyed
-
-    def takes_key_along(self) -> bool:
-        """Whether the client has asked to destroy the auth_key since the last call."""
-        destroys, self._destroys_key = self._destroys_key, False
-        return destroys
-
-    def take_disconnect_delay(self) -> int | None:
-        """In how many seconds the connection is to be closed, if a ping has said so since the last call."""
-        delay, self._disconnect_delay = self._disconnect_delay, None
-        return delay
-
-    def wants_destroyed(self, session_id: int) -> None:
-        """The client is done with another session."""
-        self._to_destroy.append(session_id)
-
-    def wants_key_destroyed(self) -> None:
-        """The client is done with its auth_key; it is told so before the key is gone."""
-        self._destroys_key = True
-        self.reply(service.DestroyAuthKeyOk())
-
-    def wants_disconnect(self, delay: int) -> None:
-        """The connection is to be closed in `delay` seconds, unless the client says so again."""
-        self._disconnect_delay = delay
-
-    def tell_destroyed(self, session_id: int, existed: bool) -> None:
-        """Answer destroy_session."""
-        cls = service.DestroySessionOk if existed else service.DestroySessionNone
-        self.reply(cls(session_id=session_id))
-
-    # Sending
-
-    def answer(self, msg_id: int, result: bytes) -> None:
-        """Queue the boxed answer to the request `msg_id`; LocalProtocolError unless it is open and fits."""
-        if msg_id not in self._open:
-            raise LocalProtocolError(f"request {msg_id} is not open: unknown, or answered already")
-        _check_size(result)
-        self._open.remove(msg_id)
-        self.acks.discard(msg_id)  # the answer acknowledges the request
-        self.answers.keep(msg_id, pack_rpc_result(msg_id, result))
-        self.give_answer(msg_id)
-
-    def give_answer(self, request: int, *, resends: int = 0) -> None:
-        """Queue the answer to `request`, which is kept, unless it waits to be sent anyway."""
-        if not self.answers.is_waiting(request):
-            self.answers.wait(request)
-            body = self.answers.body(request)
-            self.queue(Outgoing(body, answer=True, request=request, resends=resends))
-
-    def notify(self, body: bytes) -> None:
-        """Queue a message that answers nothing, such as an update.
-
-        LocalProtocolError if it is too long, and where `MAX_QUEUED` messages wait for the client (C23).
-        """
-        _check_size(body)
-        if len(self._queue) >= MAX_QUEUED:
-            raise LocalProtocolError(
-                f"{len(self._queue)} messages wait to be sent, expected at most that many"
-            )
-        self.queue(Outgoing(body))
-
-    def reply(self, message: tl.TLObject) -> None:
-        """Queue a service message that answers one of the client's."""
-        self.queue(Outgoing(bytes(message), answer=True))
-
-    def _complain(self, message: Message, code: BadCode) -> None:
-        self.reply(
-            service.BadMsgNotification(
-                bad_msg_id=message.msg_id, bad_msg_seqno=message.seq_no, error_code=code
-            )
-        )
-
-    def is_last(self, outgoing: Outgoing) -> bool:
-        # GramJS loses all that stands behind an rpc_error in a container.
-        return isinstance(outgoing.body, bytes) and outgoing.body[12:16] == _RPC_ERROR
-
-    def is_wanted(self, outgoing: Outgoing) -> bool:
-        return outgoing.request is None or self.answers.is_waiting(outgoing.request)
-
-    def was_numbered(self, outgoing: Outgoing, message: Message) -> None:
-        if outgoing.request is not None:
-            self.answers.was_sent(outgoing.request, message.msg_id)
-        if outgoing.resends:
-            self._renewed.add(message.msg_id)
-            if len(self._renewed) > MAX_KEPT:
-                self._renewed = {msg_id for msg_id in self._renewed if self.sent.find(msg_id) is not None}
-
-    def flush(self) -> list[bytes]:
-        for message in self.sent.take_overdue(self._clock() - RESEND_AFTER):
-            if not self.send_once_more(message):
-                self._renew(message)
-        return super().flush()
-
-    def next_timer(self) -> float | None:
-        oldest = self.sent.oldest()
-        timers = (self.acks.deadline(), None if oldest is None else oldest + RESEND_AFTER)
-        return min((timer for timer in timers if timer is not None), default=None)
-
-    def moved(self) -> None:
-        """Another connection carries the session: what was not acknowledged before is sent again (S8)."""
-        self._renewed.clear()
-        for message in self.sent.unacknowledged():
-            if not self.send_once_more(message):
-                self._renew(message)
-
-    def _renew(self, message: Message) -> None:
-        """Send what is too old to be taken as it was as a new message: once, then it is given up."""
-        self.sent.acknowledge(message.msg_id)
-        request = self.answers.request_of(message.msg_id)
-        if message.msg_id in self._renewed:
-            self._renewed.remove(message.msg_id)
-        elif request is None:
-            self.queue(Outgoing(message.body, resends=1))
-        elif request in self.answers:
-            self.give_answer(request, resends=1)
 
     # Receiving
 
@@ -237,6 +90,13 @@ class ServerSession(Session):
         else:
             self._begin(message.msg_id)
             yield from self._message(message)
+
+    def _complain(self, message: Message, code: BadCode) -> None:
+        self.reply(
+            service.BadMsgNotification(
+                bad_msg_id=message.msg_id, bad_msg_seqno=message.seq_no, error_code=code
+            )
+        )
 
     def _refuse_salt(self, message: Message) -> None:
         self.reply(
@@ -375,11 +235,6 @@ class ServerSession(Session):
 
 
 INPUT_FETCH_ERROR = "INPUT_FETCH_ERROR"
-
-
-def _check_size(body: bytes) -> None:
-    if len(body) % 4 or len(body) > MAX_BODY:
-        raise LocalProtocolError(f"a body of {len(body)} bytes, expected a multiple of 4 up to {MAX_BODY}")
 
 
 def _needs_no_salt(body: bytes) -> bool:

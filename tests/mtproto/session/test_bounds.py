@@ -13,7 +13,7 @@ from mtproto.session import client_sending as client_module
 from mtproto.session.answers import MAX_KEPT_ANSWERS, MAX_KEPT_BYTES, Answers
 from mtproto.session.client_sending import MAX_RESENDS
 from mtproto.session.sent import MAX_KEPT, SentMessages
-from mtproto.session.server import MAX_QUEUED
+from mtproto.session.server_sending import MAX_QUEUED
 from tests.mtproto.pair import agreed_pair
 
 REQUEST = bytes(api.help.GetConfig())

@@ -95,7 +95,7 @@ class ClientSession(ClientSending):
         self.budget = self._limits.budget()
         message = Message(envelope.msg_id, envelope.seq_no, envelope.body)
         if envelope.session_id in self._left_sessions:
-            yield from self._late(message)
+            yield from self.late(message)
             return
         if envelope.session_id != self.session_id:
             raise RemoteProtocolError(
@@ -103,11 +103,11 @@ class ClientSession(ClientSending):
             )
         yield from self.receive_message(message)
 
-    def _late(self, message: Message) -> Iterator[ClientEvent]:
+    def late(self, message: Message) -> Iterator[ClientEvent]:
         """A message of a session that we have left: only what it says of open requests still counts."""
         if _is_container(message.body):
             for inner in unpack_container(message.body, message.msg_id):
-                yield from self._late(inner)
+                yield from self.late(inner)
         elif constructor_id(message.body) == service.RpcResult.CONSTRUCTOR_ID:
             yield from rpc_result(self, message)
         elif constructor_id(message.body) == service.MsgsAck.CONSTRUCTOR_ID:
@@ -117,20 +117,31 @@ class ClientSession(ClientSending):
         else:
             yield MessageDropped(message.msg_id, "C8", "of a session that we have left")
 
+    def in_order(self, messages: list[Message]) -> list[Message]:
+        """The messages of a container; at its end what is ignored unless one of the others corrects us."""
+        if all(constructor_id(message.body) not in _CORRECTIONS for message in messages):
+            return messages
+        return sorted(messages, key=lambda message: self._verdict(message) in _UNTIMELY)
+
+    def _verdict(self, message: Message) -> Verdict:
+        """What is to be thought of the msg_id; a container and what corrects us are never out of time.
+
+        Of a container each message is judged by itself (C11).
+        """
+        verdict = self.window.check(message.msg_id, self.ids.now() if self.is_time_known else None)
+        if verdict in _UNTIMELY and (
+            constructor_id(message.body) in _CORRECTIONS or _is_container(message.body)
+        ):
+            return Verdict.OK
+        return verdict
+
     def receive_message(self, message: Message) -> Iterator[ClientEvent]:
         """A message by itself, or one of a container."""
-        now = self.ids.now() if self.is_time_known else None
-        verdict = self.window.check(message.msg_id, now)
+        verdict = self._verdict(message)
         if verdict is Verdict.PARITY:
             raise RemoteProtocolError(
                 "an even msg_id from the server", check="C9", got=message.msg_id, expected="1 or 3 modulo 4"
             )
-        # What corrects our clock and our salt comes when these are wrong; of a container each message is
-        # judged by itself (C11).
-        if verdict in _UNTIMELY and (
-            constructor_id(message.body) in _CORRECTIONS or _is_container(message.body)
-        ):
-            verdict = Verdict.OK
         if verdict is not Verdict.OK:
             yield self._drop(message, verdict)
             return
@@ -160,6 +171,10 @@ class ClientSession(ClientSending):
         self._dropped += 1
         check = "C10" if verdict is Verdict.TOO_OLD_WINDOW else "C11"
         if self._dropped >= MAX_DROPPED:
+            self._dropped = 0
+            if verdict is Verdict.TOO_NEW_TIME:
+                # What comes from the future nobody has recorded: the next connection goes by the server's time.
+                self.correct_clock(message.msg_id)
             raise RemoteProtocolError(
                 f"{MAX_DROPPED} messages in a row had to be ignored", check=check, got=verdict.value
             )
@@ -190,6 +205,7 @@ class ClientSession(ClientSending):
         Requests that are open in it stay open: their answers, or complaints about them, may be on the way.
         """
         self._left_sessions.append(self.session_id)
+        self.forget_questions()
         self.session_id = int.from_bytes(self._rng(8), "little", signed=True)
         self.ids.reset()
         self.sequence = SequenceNumbers()

@@ -56,8 +56,13 @@ _WAIT_FAILED = "MSG_WAIT_FAILED"
 
 
 def msg_container(session: ClientSession, message: Message) -> Events:
-    for inner in unpack_container(message.body, message.msg_id):
-        yield from session.receive_message(inner)
+    """What is out of time is looked at last: what corrects our clock may come behind it, or end the session."""
+    session_id = session.session_id
+    for inner in session.in_order(unpack_container(message.body, message.msg_id)):
+        if session.session_id == session_id:
+            yield from session.receive_message(inner)
+        else:
+            yield from session.late(inner)
 
 
 def gzip_packed(session: ClientSession, message: Message) -> Events:

@@ -18,7 +18,7 @@ from mtproto.acks import MAX_ACKS
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.errors import FateUnknown, LocalProtocolError, MTProtoError
 from mtproto.events import ClientEvent, RequestFailed
-from mtproto.message import Message
+from mtproto.message import Message, constructor_id
 from mtproto.message_id import MAX_AGE, MAX_AHEAD, unix_time
 from mtproto.salts import KnownSalts, Salt
 from mtproto.session.base import Body, Outgoing, Session
@@ -33,7 +33,14 @@ MAX_OPEN_REQUESTS = 100_000
 """The most requests that may wait for their answers (C23)."""
 
 _OPEN_QUERIES = 100
+_QUESTIONS = {
+    cls.CONSTRUCTOR_ID for cls in (service.MsgsStateReq, service.MsgResendReq, service.MsgResendAnsReq)
+}
 _NEVER_TAKEN = MAX_AGE + MAX_AHEAD  # seconds; clocks differ
+
+
+def _is_about_messages(outgoing: Outgoing) -> bool:
+    return outgoing.query and isinstance(outgoing.body, bytes) and constructor_id(outgoing.body) in _QUESTIONS
 
 
 class ClientSending(Session):
@@ -271,6 +278,12 @@ class ClientSending(Session):
         self._queue = deque(o for o in self._queue if not o.query and o.original is None)
         self._repeated.clear()
         self._ask_about([r for r in self.requests if r.msg_id is not None], first=True)
+
+    def forget_questions(self) -> None:
+        """In a session that begins now nobody knows of the messages of the one before, or takes them again."""
+        self.queries = {i: query for i, query in self.queries.items() if not _is_about_messages(query)}
+        self._queue = deque(o for o in self._queue if o.original is None and not _is_about_messages(o))
+        self._repeated.clear()
 
     def _ask_about(self, requests: Sequence[OpenRequest], *, first: bool = False) -> None:
         ids = [r.msg_id for r in requests if r.msg_id is not None and r.session_id == self.session_id]

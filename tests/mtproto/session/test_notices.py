@@ -9,7 +9,7 @@ from mtproto import api, service
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.envelope import Cipher, Envelope
 from mtproto.errors import FateUnknown, RemoteProtocolError
-from mtproto.events import MessageDropped, RequestReceived
+from mtproto.events import MessageDropped, MessageReceived, RequestReceived
 from mtproto.message import (
     Message,
     constructor_id,
@@ -100,6 +100,54 @@ def test_what_ended_a_session_was_not_received_in_the_next_one() -> None:
     pair.say(notice(again, 18), msg_id=int(pair.clock() * 2**32) + 1)
     assert not pair.dropped(Side.CLIENT)
     assert len(pair.failures()) == 1
+
+
+def untimely(pair: Pair, seconds: int) -> list[Message]:
+    """Ten updates by a clock that is so many seconds ahead of the client's."""
+    first = int(pair.clock() + seconds) * SECOND + 3
+    return [Message(first + 4 * i, 2 * i + 1, REQUEST) for i in range(10)]
+
+
+def test_what_corrects_a_clock_is_heard_behind_ten_messages_that_are_out_of_time() -> None:
+    pair = agreed_pair()
+    _, old = asked(pair)
+    own = int(pair.clock() + 3600) * SECOND + 1001  # the server's clock
+    correction = Message(own - 4, 20, bytes(notice(old, 16)))
+    pair.say(pack_container([*untimely(pair, 3600), correction]), msg_id=own)
+    assert not pair.client.closed
+    assert not pair.dropped(Side.CLIENT)
+    assert sum(isinstance(event, MessageReceived) for event in pair.client_events) == 10
+    assert old.body in [message.body for message in pair.heard()]
+
+
+def test_a_server_that_is_ahead_of_us_is_followed_in_the_next_connection() -> None:
+    pair = agreed_pair()
+    asked(pair)
+    updates = untimely(pair, 3600)
+    for update in updates[:9]:
+        pair.say(update.body, msg_id=update.msg_id)
+    with pytest.raises(RemoteProtocolError, match="10 messages in a row had to be ignored: got too_new_time"):
+        pair.say(updates[9].body, msg_id=updates[9].msg_id)
+    pair.clock.advance(1)
+    pair.reconnect()
+    pair.heard()
+    pair.say(service.MsgsAck(msg_ids=[]), msg_id=updates[9].msg_id + SECOND)
+    pair.say(service.MsgsAck(msg_ids=[]), msg_id=int(pair.clock()) * SECOND + 1)
+    assert [event.msg_id for event in pair.dropped(Side.CLIENT)[9:]] == [int(pair.clock()) * SECOND + 1]
+
+
+def test_a_new_session_is_not_asked_about_messages_of_the_one_before() -> None:
+    pair = agreed_pair()
+    asked(pair)
+    pair.clock.advance(11)
+    pair.client.handle_timer()
+    (question,) = pair.heard()
+    assert constructor_id(question.body) == service.MsgsStateReq.CONSTRUCTOR_ID
+    pair.say(notice(question, 17))
+    pair.client.session.ping(1)
+    (ping,) = pair.heard()
+    assert constructor_id(ping.body) == service.Ping.CONSTRUCTOR_ID
+    assert not pair.failures()
 
 
 def test_a_notice_about_what_was_received_is_about_a_copy() -> None:

@@ -75,18 +75,6 @@ class ClientSession(ClientSending):
         self._dropped = 0
         self._left_sessions: deque[int] = deque(maxlen=10)
 
-    def reconnected(self) -> None:
-        """The connection is another one: ask what became of all that was under way in the one before.
-
-        Where that ended because all that came seemed untimely, our clock may be wrong: the first message of a new
-        session tells the time.
-        """
-        if self._dropped >= MAX_DROPPED:
-            self.begin_again()
-            self.is_time_known = False
-        self._dropped = 0
-        super().reconnected()
-
     # Receiving
 
     def receive(self, payload: bytes) -> Iterator[ClientEvent]:

@@ -13,7 +13,6 @@ from mtproto.testing.key_exchange import KeyExchange
 from mtproto.testing.ledger import Said
 from mtproto.testing.network import Ending, Network
 from mtproto.testing.pair import Pair
-from mtproto.testing.reconnect import Reconnect
 from mtproto.testing.server import LoopbackServer
 from mtproto.testing.serving import serve
 
@@ -27,7 +26,6 @@ __all__ = [
     "LoopbackServer",
     "Network",
     "Pair",
-    "Reconnect",
     "RequestContext",
     "RequestLog",
     "Said",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
 
+from mtproto.client.backoff import Backoff
 from mtproto.connection import ClientConnection
 from mtproto.errors import (
     AuthKeyLost,
@@ -25,9 +26,9 @@ from mtproto.events import (
     SessionCreated,
     TransportErrorReceived,
 )
+from mtproto.session.base import FLOOD
 from mtproto.testing.calls import Call
 from mtproto.testing.ledger import Said
-from mtproto.testing.reconnect import Reconnect
 from mtproto.testing.timeline import Timeline
 
 __all__ = ["Caller"]
@@ -47,7 +48,7 @@ class Caller:
         client: ClientConnection,
         timeline: Timeline,
         random: Random,
-        reconnect: Reconnect | None,
+        reconnect: Backoff | None,
         *,
         is_agreed: bool,
         uses_temp_keys: bool,
@@ -162,13 +163,15 @@ class Caller:
         return TempKeyLost() if self._uses_temp_keys else AuthKeyLost()
 
     def _come_back(self) -> None:
-        self._attempts += 1
-        is_lost = isinstance(self.failures[-1], AuthKeyLost)
-        if self._reconnect is None or is_lost or self._attempts > self._reconnect.attempts:
+        reason, backoff = self.failures[-1], self._reconnect
+        is_last = backoff is None or (backoff.attempts is not None and self._attempts >= backoff.attempts)
+        if backoff is None or is_last or isinstance(reason, AuthKeyLost):
             self._give_up()
-        else:
-            delay = self._reconnect.delay(self._attempts, self._random.random())
-            self._timeline.after(delay, self._try)
+            return
+        is_flood = isinstance(reason, TransportCodeReceived) and reason.code == FLOOD
+        delay = backoff.delay(self._attempts, self._random.randbytes, flood=is_flood)
+        self._attempts += 1
+        self._timeline.after(delay, self._try)
 
     def _try(self) -> None:
         before = self.client

@@ -86,6 +86,8 @@ def _left_behind(pair: Pair) -> Iterator[str]:
     for server_session in pair.state.sessions.values():
         if server_session.open_requests:
             yield f"the server's session has {len(server_session.open_requests)} open requests"
+        if server_session.session_id == session.session_id and server_session.answers:
+            yield f"the server's session keeps {len(server_session.answers)} answers"
         if server_session.session_id == session.session_id and server_session.sent.unacknowledged():
             kept = len(server_session.sent.unacknowledged())
             yield f"the server's session keeps {kept} messages that were not acknowledged"

@@ -18,6 +18,7 @@ from random import Random
 from typing import Any, TypeVar
 
 import tl
+from mtproto.client.backoff import Backoff
 from mtproto.connection import ClientConnection, Deadlines, KeepAlive, ServerConnection, ServerState
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.crypto.rsa import PrivateKey
@@ -33,7 +34,6 @@ from mtproto.testing.handlers import Handlers, default_handlers
 from mtproto.testing.ledger import Ledger
 from mtproto.testing.line import Carried, End, Line
 from mtproto.testing.network import Ending, Network
-from mtproto.testing.reconnect import Reconnect
 from mtproto.testing.scenes import LineChannel, PairScene
 from mtproto.testing.timeline import START, Timeline
 from mtproto.transport import ProxySecret
@@ -82,7 +82,7 @@ class Pair:
         seed: int = 0,
         faults: Iterable[Fault] = (),
         network: Network = Network(),  # noqa: B008 - it is immutable
-        reconnect: Reconnect | None = Reconnect(),  # noqa: B008 - it is immutable
+        reconnect: Backoff | None = Backoff(),  # noqa: B008 - it is immutable
         key: PrivateKey | None = None,
         temp_key_lifetime: int | None = None,
         keep_alive: KeepAlive | None = None,

@@ -37,10 +37,13 @@ class PairScene(Scene):
         tampers = self._sent if side is Side.CLIENT else self._sent + self._arrived
         return items_of(tampers, self, channel, side, payload)
 
-    def arrived(self, channel: LineChannel, payload: bytes) -> Iterator[bytes]:
+    def arrived(self, channel: LineChannel, payload: bytes) -> list[bytes]:
         """What the server gets in place of a client's payload."""
         items = items_of(self._arrived, self, channel, Side.CLIENT, payload)
-        return (item for item in items if isinstance(item, bytes))
+        taken = [item for item in items if isinstance(item, bytes)]
+        if payload not in taken:  # although its bytes have come
+            self._pair.doubted(self._pair.ledger.open(Side.CLIENT, payload, self._pair.clock.now))
+        return taken
 
     @property
     def state(self) -> ServerState:

@@ -99,7 +99,7 @@ class TransportError(_OfRequests):
     """
 
     code: int = -429
-    errors: ClassVar[tuple[type[MTProtoError], ...]] = (TransportCodeReceived,)
+    errors: ClassVar[tuple[type[MTProtoError], ...]] = (TransportCodeReceived, FateUnknown)
 
     def __post_init__(self) -> None:
         MessageFault.__post_init__(self)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, ClassVar
 
-from mtproto.errors import LocalProtocolError, MTProtoError
+from mtproto.errors import FateUnknown, LocalProtocolError, MTProtoError
 from mtproto.side import Side
 from mtproto.testing.faults.base import Fault, Item, Passing, Scene, Tamper, at_least
 from mtproto.testing.network import Ending
@@ -122,12 +122,13 @@ class HalfOpen(_OfPairs):
 class SkewClock(_OfPairs):
     """The client's clock jumps by so many seconds, `at` so many seconds from now.
 
-    Right: one bad_msg_notification (16 or 17) tells the time, and what was refused is sent again once.
+    Right: one bad_msg_notification (16 or 17) tells the time, and what was refused is sent again once.  Where that
+    takes a new session, and the connection too, nobody may know what became of what was under way.
     """
 
     seconds: float = 3600.0
     at: float = 0.0
-    errors: ClassVar[tuple[type[MTProtoError], ...]] = ()
+    errors: ClassVar[tuple[type[MTProtoError], ...]] = (FateUnknown,)
 
     def __post_init__(self) -> None:
         if not (isfinite(self.seconds) and isfinite(self.at) and self.at >= 0):

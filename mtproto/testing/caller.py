@@ -165,10 +165,13 @@ class Caller:
     def _come_back(self) -> None:
         reason, backoff = self.failures[-1], self._reconnect
         is_last = backoff is None or (backoff.attempts is not None and self._attempts >= backoff.attempts)
-        if backoff is None or is_last or isinstance(reason, AuthKeyLost):
+        is_flood = isinstance(reason, TransportCodeReceived) and reason.code == FLOOD
+        is_final = (
+            isinstance(reason, TransportCodeReceived) and not isinstance(reason, TempKeyLost) and not is_flood
+        )
+        if backoff is None or is_last or is_final:
             self._give_up()
             return
-        is_flood = isinstance(reason, TransportCodeReceived) and reason.code == FLOOD
         delay = backoff.delay(self._attempts, self._random.randbytes, flood=is_flood)
         self._attempts += 1
         self._timeline.after(delay, self._try)

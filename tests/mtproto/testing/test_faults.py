@@ -97,7 +97,7 @@ CASES = (
     Case(faults.TransportError(), ("-429",)),
     Case(faults.TransportError(times=100), ("-429",) * 3, "FateUnknown", 1),
     Case(faults.TransportError(code=-404, nth=5), LOST, "AuthKeyLost", 1),
-    Case(faults.TransportError(code=-444), ("-444",)),
+    Case(faults.TransportError(code=-444), ("-444",), "TransportCodeReceived", 1),
     Case(faults.ServerRestart(), ("broke",), "FateUnknown", 1),
     Case(faults.ServerRestart(nth=13), ("broke",), "FateUnknown", 1),
     *(Case(faults.ForgedContainer(kind=kind)) for kind in ("empty", "full")),

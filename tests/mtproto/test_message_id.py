@@ -99,6 +99,15 @@ def test_msg_ids_when_the_clock_stands_just_before_a_whole_second(side: Side) ->
     assert all(msg_id & LOW for msg_id in made)
 
 
+@pytest.mark.parametrize("time", [0.1, 1000.7, 77_777.123456789])
+def test_the_two_lowest_bits_are_not_those_of_the_time(time: float) -> None:
+    """Times of today have none: they are too large for floats with bits so low."""
+    assert int(time * 2**32) % 4
+    assert MessageIdGenerator(Side.CLIENT, lambda: time).next() % 4 == 0
+    assert MessageIdGenerator(Side.SERVER, lambda: time).next(answer=True) % 4 == 1
+    assert MessageIdGenerator(Side.SERVER, lambda: time).next() % 4 == 3
+
+
 def test_msg_id_carries_the_fraction_of_the_second() -> None:
     assert MessageIdGenerator(Side.CLIENT, lambda: NOW + 0.75).next() == NOW << 32 | 0xC0000000
     assert MessageIdGenerator(Side.SERVER, lambda: NOW + 0.75).next(answer=True) == NOW << 32 | 0xC0000001

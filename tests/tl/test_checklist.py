@@ -27,6 +27,7 @@ leaf#3 = Shape;
 other#4 x:double big:int128 = Other;
 nothing#5 items:vector<true> = Nothing;
 any#6 value:Object = Any;
+tail#9 raw:bytes = Tail;
 ---functions---
 call#7 {X:Type} query:!X = X;
 get#8 = Shape;
@@ -44,6 +45,7 @@ VALUES = [
     MANY,
     SHAPES.Other(x=0.5, big=bytes(range(16))),
     SHAPES.Any(value=MANY),
+    SHAPES.Tail(raw=bytes(300)),
     SHAPES.Call(query=SHAPES.Call(query=SHAPES.Get())),
 ]
 VECTOR = "15c4b51c"
@@ -126,12 +128,21 @@ def test_t4_depth(decode: Callable[..., Any], levels: int) -> None:
 
 
 @both
+def test_t4_what_the_interpreter_has_no_room_for(decode: Callable[..., Any]) -> None:
+    data = bytes.fromhex("06000000") * 100_000 + bytes.fromhex("03000000")
+    with pytest.raises(tl.LimitExceeded, match="deeper than the interpreter allows"):
+        decode(data, limits=tl.Limits(depth=10**6))
+
+
+@both
 @pytest.mark.parametrize(
     ("string", "error", "offset", "lenient"),
     [
         ("ff030000 61626300 00000000", tl.ReservedLength, 8, None),  # 255 as a length
         ("fe030000 61626300", tl.NonMinimalLength, 8, "abc"),  # three bytes in the long form
         ("01610001", tl.NonZeroPadding, 10, "a"),  # padding that is not zero
+        ("ff2c0100" + "61" * 300, tl.ReservedLength, 8, None),
+        ("fefe0000" + "61" * 254 + "0001", tl.NonZeroPadding, 266, "a" * 254),
     ],
 )
 def test_t5_strings(
@@ -216,8 +227,15 @@ def test_t10_the_budget_goes_through_gzip(decode: Callable[..., Any]) -> None:
         unpack_gzip(body, budget)
 
 
+values = st.sampled_from(VALUES)
+
+
 @given(
-    st.binary(max_size=80) | st.sampled_from([bytes(v) for v in VALUES]).flatmap(st.permutations).map(bytes)
+    st.binary(max_size=80)
+    | st.sampled_from([bytes(v) for v in VALUES]).flatmap(st.permutations).map(bytes)
+    | st.builds(
+        lambda v, end, more: bytes(v)[:end] + more, values, st.integers(0, 400), st.binary(max_size=8)
+    )
 )
 def test_t11_one_family_of_errors(data: bytes) -> None:
     for decode in CODECS:

@@ -6,6 +6,8 @@ import pytest
 
 from mtproto import api, service
 from mtproto.acks import MAX_ACKS, MAX_OWED, OwedAcks
+from mtproto.connection import ServerState
+from mtproto.crypto.auth_key import AuthKey
 from mtproto.errors import FateUnknown, LocalProtocolError
 from mtproto.message import Message, constructor_id
 from mtproto.salts import MAX_FUTURE_SALTS, KnownSalts, Salt
@@ -14,6 +16,7 @@ from mtproto.session.answers import MAX_KEPT_ANSWERS, MAX_KEPT_BYTES, Answers
 from mtproto.session.client_sending import MAX_RESENDS
 from mtproto.session.sent import MAX_KEPT, SentMessages
 from mtproto.session.server_sending import MAX_QUEUED
+from tests.mtproto.helpers import ManualClock, seeded
 from tests.mtproto.pair import agreed_pair
 
 REQUEST = bytes(api.help.GetConfig())
@@ -166,7 +169,40 @@ def test_states_of_one_message_asked_for_again_and_again() -> None:
     assert len(pair.client.session._queue) == len(pair.client.session._repeated) == 1
 
 
+def test_keys_and_sessions_of_a_server() -> None:
+    state = ServerState(
+        clock=ManualClock(), rng=seeded(1), max_keys=3, max_sessions=5, max_sessions_per_key=4
+    )
+    keys = [AuthKey(seeded(number)(256)) for number in range(10)]
+    for key in keys:
+        state.add_key(key, 1)
+    assert list(state.keys) == list(state.salts) == [key.key_id for key in keys[-3:]]
+    for number in range(20):
+        state.session(keys[-1], number)
+        assert len(state.sessions) <= 4
+    for number in range(20):
+        state.session(keys[-2], number)
+        assert len(state.sessions) <= 5
+    for key in keys[-2:]:
+        state.forget_key(key.key_id)
+    assert not state.sessions
+    assert not state._sessions_of
+
+
 # What is sent again
+
+
+def test_a_request_that_the_server_says_again_and_again_not_to_have() -> None:
+    pair = agreed_pair()
+    pair.client.send_request(REQUEST)
+    (message,) = pair.heard()
+    for _ in range(MAX_RESENDS):
+        pair.say(service.MsgsAllInfo(msg_ids=[message.msg_id], info=b"\x02"))
+        assert pair.heard() == [message]
+    pair.say(service.MsgsAllInfo(msg_ids=[message.msg_id], info=b"\x02"))
+    assert pair.heard() == []
+    (failed,) = pair.failures()
+    assert isinstance(failed.error, FateUnknown)
 
 
 def test_a_query_that_is_refused_again_and_again() -> None:

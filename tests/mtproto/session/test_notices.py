@@ -9,7 +9,7 @@ from mtproto import api, service
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.envelope import Cipher, Envelope
 from mtproto.errors import FateUnknown, RemoteProtocolError
-from mtproto.events import MessageDropped, MessageReceived, RequestReceived
+from mtproto.events import MessageDropped, MessageReceived, RequestReceived, SessionCreated
 from mtproto.message import (
     Message,
     constructor_id,
@@ -179,6 +179,15 @@ def test_the_time_of_the_first_message_is_the_servers_where_it_is_not_known() ->
     assert pair.client.session.ids.now() == pytest.approx(pair.clock(), abs=1e-3)
     pair.say(service.MsgsAck(msg_ids=[]), msg_id=(int(pair.clock()) - 400) * SECOND + 1)
     assert [e.check for e in pair.dropped(Side.CLIENT)] == ["C11"]
+
+
+def test_a_request_in_gzip_packed_has_to_be_acknowledged() -> None:
+    pair = agreed_pair()
+    pair.client.send_request(REQUEST + bytes(400), gzip=True)
+    pair.client.send_request(REQUEST)
+    packed, plain = pair.heard()
+    assert constructor_id(packed.body) == service.GzipPacked.CONSTRUCTOR_ID
+    assert (packed.seq_no, plain.seq_no) == (1, 3)
 
 
 def left(pair: Pair) -> tuple[list[Message], int]:
@@ -437,3 +446,21 @@ def test_our_own_client_is_strict_enough() -> None:
         pair.pass_time(number % 5)
     assert len(pair.answers()) == sum(n % 4 for n in range(50))
     assert not pair.dropped(Side.SERVER)
+
+
+def test_a_new_session_is_told_its_first_message_its_own_number_and_the_salt() -> None:
+    pair = agreed_pair()
+    salt = pair.state.rotate_salt(pair.server_key().key_id)
+    for _ in range(2):
+        pair.client.send_request(REQUEST)
+    pair.run()
+    (session,) = pair.state.sessions.values()
+    (created,) = (e for e in pair.client_events if isinstance(e, SessionCreated))
+    assert created == SessionCreated(min(r.msg_id for r in pair.requests()), session.unique_id)
+    assert pair.client.session.server_salt == salt
+    pair.restart()
+    pair.client.ping(1)
+    pair.run()
+    again = [e for e in pair.client_events if isinstance(e, SessionCreated)][-1]
+    assert again.unique_id != created.unique_id
+    assert again.first_msg_id > created.first_msg_id

@@ -14,6 +14,7 @@ import mtproto
 from mtproto import api
 from mtproto.cli.arguments import parser
 from mtproto.client import Client, Connecting
+from mtproto.connection import ServerConnection
 from mtproto.errors import ConnectionClosed, LocalProtocolError, RpcError
 from mtproto.events import SessionId
 from mtproto.testing import KeyExchange, LoopbackServer, RequestContext, serve
@@ -71,6 +72,8 @@ def test_a_server_is_for_this_machine_and_plain_unless_it_is_told_otherwise() ->
                 assert one._server is not None
                 assert {s.getsockname()[0] for s in one._server.sockets} == {"127.0.0.1"}
                 assert not one.state.strict
+                connection = ServerConnection([TEST_KEY], one.state)
+                assert (connection.outgoing, connection.incoming) == (None, None)
             async with connecting(server) as client:
                 salt = client.server_salt
                 await client.ping()
@@ -81,6 +84,7 @@ def test_a_server_is_for_this_machine_and_plain_unless_it_is_told_otherwise() ->
         options = inspect.signature(made).parameters
         assert options["key_exchange"].default == KeyExchange() == KeyExchange(None, 0, False)
         assert options["mtproxy_secret"].default is options["state"].default is None
+        assert options["faults"].default == ()
     assert parser().parse_args(["serve"]).host == "127.0.0.1"
     run(scenario)
 

@@ -82,7 +82,7 @@ RESERVED = {
     "cryptg": {"mtproto.crypto.aes"},
     "gmpy2": {"mtproto.crypto.bignum"},
     "cryptography": {"mtproto.crypto.rsa_key", "mtproto.crypto.ctr"},
-    "rich": {"mtproto.cli.show", "tl.rich_dump"},
+    "rich": {"mtproto.cli.show", "mtproto.cli.ladder", "tl.rich_dump"},
     "hypothesis": {"tl.strategies", "tl.hypothesis_plugin"},
     "pytest": set(),
     "time": {"mtproto.clock", "mtproto.connection", "mtproto.testing", "mtproto.cli"},

@@ -10,19 +10,39 @@ from collections.abc import Mapping
 
 from tl.palette import DARK, FONTS, LIGHT
 
-__all__ = ["SCRIPT", "STYLE"]
+__all__ = ["COLOURS", "DUMP", "SCRIPT", "STYLE"]
 
 
 def _variables(palette: Mapping[str, str]) -> str:
     return " ".join(f"--{name}: {colour};" for name, colour in palette.items())
 
 
-_COLOURS = f"""
+COLOURS = f"""
 :root {{ color-scheme: light dark; {_variables(LIGHT)} }}
 @media (prefers-color-scheme: dark) {{ :root {{ {_variables(DARK)} }} }}
 body {{ font: 14px/1.5 {FONTS}; }}
 """
-STYLE = f"""{_COLOURS}
+"""The colours of a page, light or dark as the reader's system is, and its font."""
+
+DUMP = """
+.at { color: var(--dim); margin-right: 16px; user-select: none; }
+.hex { display: inline-block; min-width: calc(32ch + 136px); }
+.hex b { font-weight: normal; padding: 2px 4px; cursor: pointer; }
+.hex b:nth-child(8) { margin-right: 8px; }
+.ascii { margin-left: 16px; }
+.ascii i { font-style: normal; cursor: pointer; white-space: pre; }
+.id { color: var(--id); } .count { color: var(--count); } .flags { color: var(--flags); }
+.text { color: var(--text); } .number { color: var(--number); } .dim { color: var(--dim); }
+.ink { color: var(--ink); } .bad { color: var(--bad); }
+b.bad, i.bad { text-decoration: underline 2px; text-underline-offset: 3px; }
+div.field { padding-left: 18px; }
+.field { cursor: pointer; border-radius: 3px; overflow-wrap: anywhere; }
+.name { color: var(--ink); } .type, .place { color: var(--dim); font-size: 12px; white-space: nowrap; }
+.marked { background: var(--mark); }
+"""
+"""The style of lines of bytes and trees of fields, wherever they stand."""
+
+STYLE = f"""{COLOURS}{DUMP}
 * {{ box-sizing: border-box; }}
 body {{ margin: 0; height: 100vh; display: flex; flex-direction: column; }}
 body {{ background: var(--back); color: var(--ink); }}
@@ -36,21 +56,7 @@ main {{ display: flex; flex: 1; min-height: 0; }}
 section {{ overflow: auto; padding: 12px 20px; }}
 #bytes {{ flex: none; border-right: 1px solid var(--line); white-space: nowrap; }}
 #fields {{ flex: 1; min-width: 0; }}
-.at {{ color: var(--dim); margin-right: 16px; user-select: none; }}
-.hex {{ display: inline-block; min-width: calc(32ch + 136px); }}
-.hex b {{ font-weight: normal; padding: 2px 4px; cursor: pointer; }}
-.hex b:nth-child(8) {{ margin-right: 8px; }}
-.ascii {{ margin-left: 16px; }}
-.ascii i {{ font-style: normal; cursor: pointer; white-space: pre; }}
-.id {{ color: var(--id); }} .count {{ color: var(--count); }} .flags {{ color: var(--flags); }}
-.text {{ color: var(--text); }} .number {{ color: var(--number); }} .dim {{ color: var(--dim); }}
-.ink {{ color: var(--ink); }} .bad {{ color: var(--bad); }}
-b.bad, i.bad {{ text-decoration: underline 2px; text-underline-offset: 3px; }}
 details {{ padding-left: 18px; }} #fields > details {{ padding-left: 0; }}
-div.field {{ padding-left: 18px; }}
-.field {{ cursor: pointer; border-radius: 3px; overflow-wrap: anywhere; }}
-.name {{ color: var(--ink); }} .type, .place {{ color: var(--dim); font-size: 12px; white-space: nowrap; }}
-.marked {{ background: var(--mark); }}
 @media (max-width: 900px) {{
   body {{ height: auto; }} main {{ display: block; }} #bytes {{ border: 0; border-bottom: 1px solid var(--line); }}
 }}

@@ -8,6 +8,7 @@ is in the data is text to the browser.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 
 from tl.findings import Finding
@@ -18,7 +19,7 @@ from tl.raw import Raw
 from tl.rows import is_one, last_name, value_text
 from tl.spans import Span
 
-__all__ = ["html_page"]
+__all__ = ["Panels", "html_page", "panels"]
 
 _PER_LINE = 16
 _LONGEST = 200
@@ -28,25 +29,42 @@ _BAD = "bad"
 def html_page(span: Span, data: bytes, title: str = "", findings: Sequence[Finding] = ()) -> str:
     """The page that shows `data`, whose tree is `span`, and what was found there."""
     name = title or span.note or span.tl_type
-    leaves = list(span.leaves())
-    marks = marks_of(span, findings)
-    kinds = _kinds(leaves, marks, data)
-    missing = [mark for mark in marks if mark.start == mark.end]
+    shown = panels(span, data, findings)
     return "".join(
         [
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
             f"<title>{escape(name)}: {len(data)} bytes</title>\n<style>{STYLE}</style>\n</head>\n<body>\n",
-            f"<header><h1>{escape(name)}</h1><p>{len(data)} bytes, {len(leaves)} fields. ",
+            f"<header><h1>{escape(name)}</h1><p>{len(data)} bytes, {sum(1 for _ in span.leaves())} fields. ",
             "Point at a field or at a byte; click to keep the mark, Escape to drop it.</p>",
-            *_findings(marks),
+            shown.findings,
             '</header>\n<main>\n<section id="bytes" aria-label="bytes">',
-            *_byte_lines(data, kinds, has_end=bool(missing)),
+            shown.bytes,
             '</section>\n<section id="fields" aria-label="fields">',
-            *_fields(span, kinds),
-            *(_missing_field(mark) for mark in missing),
+            shown.fields,
             f"</section>\n</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
         ]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Panels:
+    """The parts of a page that show bytes: lines of them, the tree of fields, the list of what is wrong."""
+
+    bytes: str
+    fields: str
+    findings: str
+
+
+def panels(span: Span, data: bytes, findings: Sequence[Finding] = ()) -> Panels:
+    """The parts of `html_page`, for pages that show more; `tl.html_assets` has their style."""
+    marks = marks_of(span, findings)
+    kinds = _kinds(list(span.leaves()), marks, data)
+    missing = [mark for mark in marks if mark.start == mark.end]
+    return Panels(
+        bytes="".join(_byte_lines(data, kinds, has_end=bool(missing))),
+        fields="".join([*_fields(span, kinds), *map(_missing_field, missing)]),
+        findings="".join(_findings(marks)),
     )
 
 

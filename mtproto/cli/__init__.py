@@ -1,11 +1,12 @@
-"""The command `mtproto`: a demonstration, a test server, and single requests from the shell.
+"""The command `mtproto`: a demonstration, a test server, single requests, transcripts.
 
     arguments   the parser, and what --help says
     demo        the main job, each stage shown
     serve       the loopback server until a signal
     call        one request, JSON in and out
+    transcript  a recorded conversation drawn; recording: how the others record one
     transports  which transport, and what went over the wire, frame by frame
-    show        what `demo` draws with rich, the one optional dependency: nothing else imports it
+    show        what `demo` draws with rich, the one optional dependency; ladder: what `transcript` does
     wording     errors as one line
 
 The work is that of the library; a command gathers, prints, and returns its exit status.

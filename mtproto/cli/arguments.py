@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
-from mtproto.cli import call, demo, serve
+from mtproto.cli import call, demo, serve, transcript
+from mtproto.cli.recording import add_recording
 from mtproto.cli.transports import add_restriction, add_secret, add_way
 from mtproto.datacenters import DATACENTERS
 from tl import __version__
@@ -36,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     _demo(_command(commands, "demo", demo.run, "one request from TL to encrypted bytes and back, explained"))
     _serve(_command(commands, "serve", serve.run, "run a test server until SIGINT or SIGTERM"))
     _call(_command(commands, "call", call.run, "send one request: JSON in, JSON out"))
+    _transcript(_command(commands, "transcript", transcript.run, "draw a recorded conversation"))
     return top
 
 
@@ -61,11 +64,42 @@ def _demo(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--phone", metavar="P", default=demo.PHONE, help="the phone number to send (default: %(default)s)"
     )
+    add_recording(command)
     output = command.add_mutually_exclusive_group()
     output.add_argument("--quiet", action="store_true", help="print the answer, nothing else")
     output.add_argument(
         "--json", action="store_true", help='print one line: {"request_hex", "answer_hex", "answer"}'
     )
+
+
+def _transcript(command: argparse.ArgumentParser) -> None:
+    command.epilog = """\
+exit status:
+  0    done, and nothing in it is wrong
+  1    something in it is wrong: a message that can't be read, a refused rule
+  2    it could not be done: no such file, no transcript
+  130  interrupted, or nobody reads the output any more
+"""
+    command.add_argument(
+        "file", metavar="FILE", help="a transcript, as --transcript writes one; - reads stdin"
+    )
+    command.add_argument(
+        "--keys", metavar="FILE", help="decrypt what the recorder had no keys for, with this key log"
+    )
+    command.add_argument(
+        "--schema",
+        type=Path,
+        metavar="FILE",
+        help="read bodies by this .tl file first, then by the API's own",
+    )
+    add_secret(command, "the secret of the MTProxy, if the recorder did not have it")
+    output = command.add_mutually_exclusive_group()
+    output.add_argument("--bytes", action="store_true", help="show the bytes of each message, annotated")
+    output.add_argument(
+        "--html", type=Path, metavar="OUT", help="write one page to OUT, with everything in it"
+    )
+    output.add_argument("--svg", type=Path, metavar="OUT", help="write a picture to OUT")
+    output.add_argument("--json", action="store_true", help="print the lines of the transcript")
 
 
 def _serve(command: argparse.ArgumentParser) -> None:

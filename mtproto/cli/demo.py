@@ -16,12 +16,15 @@ from types import ModuleType
 import mtproto
 import tl
 from mtproto import api, service, testing
+from mtproto.cli.recording import Recording
 from mtproto.cli.transports import Way, frames_of, opened
 from mtproto.cli.wording import CommandError, rpc_error_text
 from mtproto.crypto.auth_key import AuthKey
+from mtproto.crypto.rsa import PrivateKey
 from mtproto.envelope import Cipher, Envelope
 from mtproto.errors import LocalProtocolError, RemoteProtocolError, RpcError
 from mtproto.side import Side
+from mtproto.testing.transcript import KeyLog, Recorder
 from mtproto.transport import unpadded
 from tl.json_values import to_json_value
 from tl.notation import notation
@@ -73,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Hold the conversation and show it; 1 where the answer is an rpc_error."""
     draws = not (arguments.quiet or arguments.json)
     show = _load_show() if draws else None
-    conversation = asyncio.run(converse(Way.of(arguments), arguments.phone))
+    conversation = asyncio.run(converse(Way.of(arguments), arguments.phone, Recording.of(arguments)))
     answer = conversation.answer
     if show is not None:
         show.draw(conversation)
@@ -128,17 +131,30 @@ def _request(phone: str) -> api.account.SendVerifyPhoneCode:
     )
 
 
-async def converse(way: Way, phone: str) -> Conversation:
-    """Start a server, connect to it that way, send the request of the demonstration with `phone`."""
+async def converse(way: Way, phone: str, recording: Recording = Recording()) -> Conversation:  # noqa: B008
+    """Start a server, connect to it that way, send the request of the demonstration with `phone`.
+
+    It is recorded where that is asked for, with all that the server knows: nothing stays encrypted.
+    """
+    key = PrivateKey.generate()
+    with recording.recorder(way.mtproxy_secret, [key]) as recorder:
+        return await _converse(way, phone, key, recorder)
+
+
+async def _converse(way: Way, phone: str, key: PrivateKey, recorder: Recorder | None) -> Conversation:
     request = _request(phone)
     request_bytes = bytes(request)
     sent: list[bytes] = []
 
-    def tap(direction: str, data: bytes) -> None:
-        if direction == "out":
-            sent.append(data)
+    async with testing.serve(key=key, mtproxy_secret=way.mtproxy_secret) as server:
+        record = None if recorder is None else recorder.tap(KeyLog(server.state.keys))
 
-    async with testing.serve(mtproxy_secret=way.mtproxy_secret) as server:
+        def tap(direction: str, data: bytes) -> None:
+            if direction == "out":
+                sent.append(data)
+            if record is not None:
+                record(direction, data)
+
         started = time.perf_counter()
         connecting = mtproto.connect(
             server.host, server.port, keys=[server.public_key], tap=tap, **way.options

@@ -23,7 +23,7 @@ from tl.inspection import inspect
 from tl.notation import notation
 from tl.rich_dump import NUMBER, STYLES, dump_text
 
-__all__ = ["draw"]
+__all__ = ["QuietConsole", "draw"]
 
 _WIDEST = 120
 _SHOWN = 32
@@ -43,11 +43,11 @@ def draw(conversation: Conversation, console: Console | None = None) -> None:
         if hasattr(sys.stdout, "reconfigure"):
             # A terminal that lacks a character is no reason to fail.
             sys.stdout.reconfigure(errors="replace")
-        console = _Console(highlight=False)
+        console = QuietConsole(highlight=False)
     _Drawing(console).conversation(conversation)
 
 
-class _Console(Console):
+class QuietConsole(Console):
     """One that leaves a broken pipe to the command, which has an exit status for it."""
 
     def on_broken_pipe(self) -> None:

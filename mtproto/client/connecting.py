@@ -74,6 +74,7 @@ def connect(
     rng: Callable[[int], bytes] = os.urandom,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     tap: Tap | None = None,
+    on_connection: Callable[[ClientConnection], object] | None = None,
 ) -> Connecting:
     """Connect to an MTProto server over TCP and agree on an auth_key, unless there are `credentials`.
 
@@ -90,7 +91,8 @@ def connect(
     `reconnect` says how to go on when a connection ends (None: not at all), after its first key was agreed;
     `keep_alive` how dead ones are found.  At most `max_pending` requests of `max_pending_bytes` together are
     open at a time: others wait.  `sleep` is what passes the time between attempts; `tap` is called with "out"
-    or "in" and the raw bytes of the socket.
+    or "in" and the raw bytes of the socket, `on_connection` with the first connection before its first byte: a
+    recorder of transcripts watches it, and those that follow it.
 
     Raise, when awaited: ConnectionClosed (refused, unreachable, closed early), HandshakeFailed,
     TransportCodeReceived, RequestTimeout; LocalProtocolError, tl.EncodeError and ValueError for wrong arguments.
@@ -127,6 +129,8 @@ def connect(
             clock=clock,
             rng=rng,
         )
+        if on_connection is not None:
+            on_connection(connection)
         if connection.is_ready:
             # The offset is of an earlier day, and either clock may have been set since: the server tells anew.
             connection.session.is_time_known = False

@@ -6,19 +6,36 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from functools import partial
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
+from mtproto.crypto.auth_key import AuthKey
 from mtproto.errors import LocalProtocolError, RemoteProtocolError
 from mtproto.handshake import Outcome, Work
 from mtproto.transport import Event as FramingEvent
 from mtproto.transport import Frame, Wire, unpadded
 
-__all__ = ["Connection", "Progress"]
+__all__ = ["Connection", "Observer", "Progress"]
 
 EventT = TypeVar("EventT")
 
 Progress: TypeAlias = Generator[EventT | Work, Outcome | None, None]
 """What becomes of a frame: events, and work whose outcome is to be sent back."""
+
+
+class Observer(Protocol):
+    """Who looks on, and takes no part; as a recorder of transcripts does.  What it raises goes to the caller."""
+
+    def received(self, data: bytes) -> None:
+        """These bytes came; nothing has become of them yet."""
+
+    def sent(self, data: bytes) -> None:
+        """These bytes were given out to be sent."""
+
+    def ended(self) -> None:
+        """The peer has closed its end."""
+
+    def succeeded_by(self, connection: Connection[EventT]) -> None:
+        """`connection` goes on where this one has ended, with a stream of its own."""
 
 
 class Connection(ABC, Generic[EventT]):
@@ -44,6 +61,8 @@ class Connection(ABC, Generic[EventT]):
         It sees all but the query that a client queues as it is made."""
         self.incoming: Callable[[bytes], Iterable[bytes]] | None = None
         """Likewise between framing and opening: a payload → those that are taken instead."""
+        self.observer: Observer | None = None
+        """Who looks on, if anyone does."""
 
     @property
     def transport(self) -> str:
@@ -62,6 +81,8 @@ class Connection(ABC, Generic[EventT]):
 
     def receive_data(self, data: bytes) -> list[EventT]:
         """The events that `data`, the next bytes of the stream, brings; see *Damage* for what it raises."""
+        if self.observer is not None:
+            self.observer.received(data)
         if self._failure is not None:
             raise self._failure.with_traceback(None)
         if self._closed or self._ends:
@@ -128,6 +149,8 @@ class Connection(ABC, Generic[EventT]):
         While there is `work` the end waits behind the frames that do, with what it raises: `finish_work` comes
         to it.
         """
+        if self.observer is not None:
+            self.observer.ended()
         self._ends = True
         if self._work is None:
             self._end()
@@ -165,7 +188,19 @@ class Connection(ABC, Generic[EventT]):
         if not self._closed:
             self._flush()
         out, self._out = bytes(self._out), bytearray()
+        if out and self.observer is not None:
+            self.observer.sent(out)
         return out
+
+    # For who may read along
+
+    @abstractmethod
+    def auth_key(self, key_id: bytes) -> AuthKey | None:
+        """The auth_key with this id (8 bytes as on the wire), if it is in use here."""
+
+    @abstractmethod
+    def new_nonce(self, server_nonce: bytes) -> bytes | None:
+        """The secret nonce of the key exchange under way, if it is the one with this `server_nonce`."""
 
     def _fail(self, error: RemoteProtocolError) -> None:
         self._failure = error

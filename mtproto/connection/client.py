@@ -103,9 +103,17 @@ class ClientConnection(Connection[ClientEvent]):
         successor._open(self._clock, self._rng)
         successor.defer_work = self.defer_work
         query, events = self._keys.reconnected(key_is_lost=self._is_key_lost)
+        if self.observer is not None:
+            self.observer.succeeded_by(successor)
         successor._send_plain(query)
         successor._told += events
         return successor
+
+    def auth_key(self, key_id: bytes) -> AuthKey | None:
+        return self._keys.auth_key(key_id)
+
+    def new_nonce(self, server_nonce: bytes) -> bytes | None:
+        return self._keys.new_nonce(server_nonce)
 
     @property
     def session(self) -> ClientSession:

@@ -105,6 +105,17 @@ class ClientKeys:
         self._held: list[OpenRequest] = []
         self.current: Keyed | None = None
 
+    # For who may read along
+
+    def auth_key(self, key_id: bytes) -> AuthKey | None:
+        """The key with this id, if it is in use."""
+        keys = [*(keyed.auth_key for keyed in self._all()), self._permanent]
+        return next((key for key in keys if key is not None and key.key_id == key_id), None)
+
+    def new_nonce(self, server_nonce: bytes) -> bytes | None:
+        """As `ClientHandshake.new_nonce`."""
+        return None if self._handshake is None else self._handshake.new_nonce(server_nonce)
+
     # Beginning
 
     @property

@@ -88,6 +88,12 @@ class ServerConnection(Connection[ServerEvent]):
         """Queue the boxed answer to a request; LocalProtocolError unless it is open."""
         self.state.answer(session, msg_id, result)
 
+    def auth_key(self, key_id: bytes) -> AuthKey | None:
+        return self.state.keys.get(key_id)  # by no way that makes it the last one used
+
+    def new_nonce(self, server_nonce: bytes) -> bytes | None:
+        return self._handshake.new_nonce(server_nonce)
+
     def receive_data(self, data: bytes) -> list[ServerEvent]:
         before = self._frame_count
         try:

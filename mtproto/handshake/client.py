@@ -80,6 +80,13 @@ class ClientHandshake:
         """The agreed key, once there is one."""
         return self._state if isinstance(self._state, Finished) else None
 
+    def new_nonce(self, server_nonce: bytes) -> bytes | None:
+        """The secret nonce, 32 bytes, while an exchange with this `server_nonce` is under way: for key logs."""
+        state = self._state.before if isinstance(self._state, AwaitingDHGen) else self._state
+        if isinstance(state, AwaitingDHParams) and state.server_nonce == server_nonce:
+            return state.new_nonce
+        return None
+
     @property
     def deadline(self) -> float:
         """The unix time from which no answer is accepted any more, counted from the last `start`."""

@@ -88,6 +88,13 @@ class ServerHandshake:
         """The agreed key, once there is one."""
         return self._state if isinstance(self._state, ServerFinished) else None
 
+    def new_nonce(self, server_nonce: bytes) -> bytes | None:
+        """The secret nonce, 32 bytes, while an exchange with this `server_nonce` is under way: for key logs."""
+        state = self._state
+        if isinstance(state, AwaitingSetClientDH) and state.server_nonce == server_nonce:
+            return state.new_nonce
+        return None
+
     def receive(self, body: bytes) -> bytes:
         """The answer to the query `body`; raise HandshakeFailed, with reply -404, for all that is not right."""
         return run(self.receiving(body))

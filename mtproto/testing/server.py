@@ -61,6 +61,7 @@ class LoopbackServer:
         obfuscated: bool = False,
         key_exchange: KeyExchange = KeyExchange(),  # noqa: B008 - it is immutable
         on_request: Callable[[RequestLog], None] | None = None,
+        on_connection: Callable[[ServerConnection], object] | None = None,
         deadlines: Deadlines = Deadlines(),  # noqa: B008 - it is immutable
         grace: float = 1.0,
         strict: bool = False,
@@ -84,6 +85,7 @@ class LoopbackServer:
         self.transport = transport
         self._obfuscated = obfuscated
         self._exchange = key_exchange
+        self._on_connection = on_connection
         self._deadlines = deadlines
         self._grace = grace
         self._max_connections = max_connections
@@ -245,6 +247,8 @@ class LoopbackServer:
             deadlines=self._deadlines,
         )
         self._scene.attach(connection)
+        if self._on_connection is not None:
+            self._on_connection(connection)
         return Peer(
             connection,
             reader,

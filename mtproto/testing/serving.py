@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from mtproto.connection import Deadlines, ServerState
+from mtproto.connection import Deadlines, ServerConnection, ServerState
 from mtproto.crypto.rsa import PrivateKey
 from mtproto.testing.dispatch import RequestLog
 from mtproto.testing.faults.base import Fault
@@ -32,6 +32,7 @@ def serve(
     obfuscated: bool = False,
     key_exchange: KeyExchange = KeyExchange(),  # noqa: B008 - it is immutable
     on_request: Callable[[RequestLog], None] | None = None,
+    on_connection: Callable[[ServerConnection], object] | None = None,
     deadlines: Deadlines = Deadlines(),  # noqa: B008 - it is immutable
     grace: float = 1.0,
     strict: bool = False,
@@ -49,7 +50,8 @@ def serve(
     ones, which answer account.sendVerifyPhoneCode, auth.sendCode and help.getConfig as Telegram would.  Requests
     without a handler get rpc_error 401 AUTH_KEY_UNREGISTERED.  `port` 0 is any free one; a `key` that is not given
     is made when the server begins, or `public_key` is asked for; `phone_code_hash` is what the default answer says
-    instead of a random one; `on_request` is called for each request that was answered.
+    instead of a random one; `on_request` is called for each request that was answered, `on_connection` with each
+    connection before its first byte.
 
     With the `key` of a server that has stopped, and its `state.restarted()`, this one is the same server, started
     again: clients go on with their auth keys.  A `state` brings its own clock, rng and strictness.
@@ -77,6 +79,7 @@ def serve(
         obfuscated=obfuscated,
         key_exchange=key_exchange,
         on_request=on_request,
+        on_connection=on_connection,
         deadlines=deadlines,
         grace=grace,
         strict=strict,

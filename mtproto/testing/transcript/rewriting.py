@@ -1,0 +1,110 @@
+"""Recorded messages with the numbers of a live conversation: msg_ids, salts and times are others now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+from typing import Any, Final
+
+import tl
+from mtproto import api, service
+from mtproto.message import Message, constructor_id
+from mtproto.testing.transcript.bodies import ABOUT
+from mtproto.testing.transcript.script import Step
+
+__all__ = ["Rewriter", "about"]
+
+_HEAD: Final = Struct("<Iq")
+_RESULT: Final = service.RpcResult.CONSTRUCTOR_ID
+_AFTER: Final = api.InvokeAfterMsg.CONSTRUCTOR_ID
+
+
+class Rewriter:
+    """What became of recorded msg_ids: `own` are those of our messages, `peer` those of the live side's."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.own: dict[int, int] = {}
+        self.peer: dict[int, int] = {}
+        self._clock = clock
+        self._ping_ids: dict[int, int] = {}
+
+    def met(self, step: Step, message: Message) -> None:
+        """The live side has said what is this step of the transcript."""
+        self.peer[step.msg_id] = message.msg_id
+        found = _decoded(message.body)
+        if isinstance(found, service.Ping | service.PingDelayDisconnect):
+            self._ping_ids[step.msg_id] = found.ping_id
+
+    def recorded(self, msg_id: int | None) -> int | None:
+        """Which of our recorded messages is this live one."""
+        return next((then for then, now in self.own.items() if now == msg_id), None)
+
+    def rewritten(self, step: Step, salt: int) -> bytes | None:
+        """The body of our own step, as it has to be now; None where nothing is left of it."""
+        body = step.body
+        number = constructor_id(body)
+        if number == _RESULT:
+            return _HEAD.pack(_RESULT, self._of_peer(step.answers)) + body[_HEAD.size :]
+        if number == _AFTER and len(body) >= _HEAD.size:
+            before = _HEAD.unpack_from(body)[1]
+            return _HEAD.pack(_AFTER, self.own.get(before, before)) + body[_HEAD.size :]
+        found = _decoded(body)
+        return body if found is None else self._object(step, found, salt)
+
+    def _object(self, step: Step, found: Any, salt: int) -> bytes | None:
+        field = ABOUT.get(constructor_id(step.body))
+        if field is not None:
+            setattr(found, field, self._of_peer(step.answers))
+        match found:
+            case service.Pong():
+                found.ping_id = self._ping_ids.get(step.answers or 0, found.ping_id)
+            case service.BadServerSalt():
+                found.new_server_salt = salt
+            case service.NewSessionCreated():
+                found.server_salt = salt
+            case service.FutureSalts():
+                self._shift(found)
+            case service.MsgDetailedInfo() | service.MsgNewDetailedInfo():
+                found.answer_msg_id = self.own.get(found.answer_msg_id, found.answer_msg_id)
+            case service.RpcDropAnswer():
+                found.req_msg_id = self.own.get(found.req_msg_id, found.req_msg_id)
+            case service.MsgsStateReq():
+                found.msg_ids = [self.own[i] for i in found.msg_ids if i in self.own]
+                return bytes(found) if found.msg_ids else None
+            case service.MsgResendReq() | service.MsgResendAnsReq():
+                known = self.peer if isinstance(found, service.MsgResendReq) else self.own
+                found.msg_ids = [known[i] for i in found.msg_ids if i in known]
+                return bytes(found) if found.msg_ids else None
+            case _:
+                pass
+        return bytes(found)
+
+    def _of_peer(self, msg_id: int | None) -> int:
+        return self.peer.get(msg_id or 0, msg_id or 0)
+
+    def _shift(self, found: service.FutureSalts) -> None:
+        """Salts are as far ahead now as they were then."""
+        later = int(self._clock()) - found.now
+        found.now += later
+        for salt in found.salts:
+            salt.valid_since += later
+            salt.valid_until += later
+
+
+def about(body: bytes) -> int | None:
+    """The msg_id of the message that this one is about."""
+    if constructor_id(body) == _RESULT and len(body) >= _HEAD.size:
+        return int(_HEAD.unpack_from(body)[1])
+    field = ABOUT.get(constructor_id(body))
+    found = None if field is None else _decoded(body)
+    return None if found is None or field is None else int(getattr(found, field))
+
+
+def _decoded(body: bytes) -> Any:
+    """A message of the service schema, None where it is none."""
+    if service.SCHEMA.find(constructor_id(body)) is None:
+        return None
+    try:
+        return service.decode(body)
+    except tl.DecodeError:
+        return None

@@ -1,0 +1,98 @@
+"""What a recorded conversation says, as steps that either side can take again.
+
+A step is one message, out of its container, with the numbers that it had; what answers what is known, so that a
+replay can wait for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mtproto.errors import RemoteProtocolError
+from mtproto.message import constructor_id, unpack_gzip
+from mtproto.service import GzipPacked
+from mtproto.side import Side
+from mtproto.testing.transcript.errors import TranscriptError
+from mtproto.testing.transcript.files import Transcript
+from mtproto.testing.transcript.reading import Schemas, asked
+from mtproto.testing.transcript.records import Cut, Record, Said, Sealed
+
+__all__ = ["Step", "kind_of", "script"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One message of the recorded conversation; `kind` is what it is compared by: the innermost function's name.
+
+    `answers` is the msg_id of the message that it is about.
+    """
+
+    index: int
+    side: Side
+    msg_id: int
+    name: str
+    kind: str
+    body: bytes
+    answers: int | None
+
+
+def script(transcript: Transcript, stream: int = 0, schemas: Schemas | None = None) -> tuple[Step, ...]:
+    """The steps of one connection of a transcript.
+
+    Raise TranscriptError where there is no such connection, nothing was said in it, or some of it is encrypted.
+    """
+    records = transcript.streams().get(stream)
+    if records is None:
+        raise TranscriptError(f"there is no connection {stream}, of {len(transcript.streams())}")
+    closed = sum(isinstance(record, Sealed) and record.msg_id is None for record in records)
+    if closed:
+        raise TranscriptError(
+            f"{closed} messages can't be decrypted: replay what `Transcript.again` makes with their keys"
+        )
+    known = Schemas() if schemas is None else schemas
+    steps: list[Step] = []
+    for said in _said(records):
+        if said.msg_id is None or said.name == "msg_container":
+            continue
+        body = _whole(said, records)
+        kind = kind_of(body, known)
+        steps.append(Step(len(steps), said.side, said.msg_id, said.name, kind, body, said.answers))
+    if not steps:
+        raise TranscriptError(f"nothing was said in connection {stream} behind its key exchange")
+    return tuple(steps)
+
+
+def kind_of(body: bytes, schemas: Schemas) -> str:
+    """What a message is compared by: the name of its function, without wrappers and gzip_packed, or its id."""
+    if constructor_id(body) == GzipPacked.CONSTRUCTOR_ID:
+        try:
+            body = unpack_gzip(body)
+        except RemoteProtocolError:
+            return "gzip_packed"
+    return asked(schemas.meaning(body)).name or f"{constructor_id(body):08x}"
+
+
+def _said(records: Sequence[Record]) -> Iterable[Said]:
+    """What was said in encrypted frames."""
+    is_sealed = False
+    for record in records:
+        if isinstance(record, Cut):
+            is_sealed = False
+        elif isinstance(record, Sealed):
+            is_sealed = True
+        elif isinstance(record, Said) and is_sealed:
+            yield record
+
+
+def _whole(said: Said, records: Sequence[Record]) -> bytes:
+    """The body with what is in it, where the record has its first bytes only."""
+    body = said.body
+    if said.name == "rpc_result" and len(body) < said.size:
+        inner = next((r for r in records if isinstance(r, Said) and r.inside == said.number), None)
+        body += b"" if inner is None else _whole(inner, records)
+    if len(body) != said.size:
+        raise TranscriptError(
+            f"message {said.number} has {len(body)} bytes, and says that it has {said.size}"
+        )
+    return body

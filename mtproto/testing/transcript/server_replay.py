@@ -1,0 +1,155 @@
+"""The server's side of a replay: the recorded answers, given to whoever asks what was asked then."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+
+from mtproto import service
+from mtproto.crypto.auth_key import AuthKey
+from mtproto.crypto.rsa import PrivateKey
+from mtproto.envelope import UNKNOWN_AUTH_KEY, Cipher, Envelope
+from mtproto.errors import RemoteProtocolError
+from mtproto.handshake import ServerHandshake
+from mtproto.message import Message
+from mtproto.side import Side
+from mtproto.testing.transcript.errors import ReplayMismatch
+from mtproto.testing.transcript.files import Transcript
+from mtproto.testing.transcript.reading import API, Schemas
+from mtproto.testing.transcript.replay import QUIET, Replay
+from mtproto.testing.transcript.script import Step, kind_of, script
+from mtproto.transport import ProxySecret, ServerFraming
+
+__all__ = ["ServerReplay", "replay_server"]
+
+
+class ServerReplay(Replay):
+    """The server of a transcript, for a live client; `replay_server` makes one.
+
+    `auth_keys`, by auth_key_id, are those that it knows; what is agreed on is added.
+    """
+
+    side = Side.SERVER
+
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        keys: Sequence[PrivateKey],
+        *,
+        auth_keys: dict[bytes, AuthKey] | None = None,
+        mtproxy_secret: ProxySecret | str | bytes | None = None,
+        schemas: Schemas,
+        clock: Callable[[], float],
+        rng: Callable[[int], bytes],
+    ) -> None:
+        secret = None if mtproxy_secret is None else ProxySecret.read(mtproxy_secret)
+        super().__init__(steps, ServerFraming(secret=secret, rng=rng), schemas=schemas, clock=clock, rng=rng)
+        self.auth_keys = {} if auth_keys is None else auth_keys
+        self._handshake = ServerHandshake(keys, clock=clock, rng=rng)
+
+    @property
+    def is_done(self) -> bool:
+        return not any(True for _ in self._own())
+
+    def _exchange(self, body: bytes) -> None:
+        self._send_plain(self._handshake.receive(body))
+        result = self._handshake.result
+        if result is not None:
+            self.auth_keys[result.auth_key.key_id] = result.auth_key
+            self._salt = result.server_salt
+
+    def _open(self, payload: bytes) -> Envelope:
+        key = self.auth_keys.get(payload[:8])
+        if key is None:
+            self._out += self._wire.encode_code(UNKNOWN_AUTH_KEY)
+            raise RemoteProtocolError("an unknown auth_key_id", check="S1", got=payload[:8].hex())
+        if self._cipher is None or self._cipher.key_id != key.key_id:
+            self._cipher = Cipher(key, Side.SERVER)
+        envelope = self._cipher.open(payload)
+        self._session_id, self._salt = envelope.session_id, self._salt or envelope.salt
+        return envelope
+
+    def _take(self, message: Message) -> None:
+        step = self._match(message.body)
+        if step is not None:
+            self._taken.add(step.index)
+            self._rewriter.met(step, message)
+            return
+        answer = self._by_hand(message)
+        if answer is not None:
+            self._extra.append((answer, message.msg_id))
+
+    def _match(self, body: bytes) -> Step | None:
+        """The first step of the client's that was not taken yet and says this, or at least asks for the same."""
+        kind = kind_of(body, self._schemas)
+        left = [
+            s for s in self.steps if s.side is Side.CLIENT and s.index not in self._taken and s.kind == kind
+        ]
+        return next((step for step in left if step.body == body), left[0] if left else None)
+
+    def _by_hand(self, message: Message) -> bytes | None:
+        """What is owed to a message that the recorded client has not sent; None where that is nothing."""
+        kind = kind_of(message.body, self._schemas)
+        found = self._schemas.meaning(message.body).found
+        match found:
+            case service.Ping() | service.PingDelayDisconnect():
+                return bytes(service.Pong(msg_id=message.msg_id, ping_id=found.ping_id))
+            case service.GetFutureSalts():
+                now = int(self._clock())
+                salt = service.FutureSalt(valid_since=now, valid_until=now + 3600, salt=self._salt)
+                return bytes(service.FutureSalts(req_msg_id=message.msg_id, now=now, salts=[salt]))
+            case service.MsgsStateReq():
+                info = bytes([4]) * len(found.msg_ids)
+                return bytes(service.MsgsStateInfo(req_msg_id=message.msg_id, info=info))
+            case service.HttpWait():
+                return None
+            case _:
+                raise ReplayMismatch(f"the client asks for {kind}; {self._expected()}")
+
+    def _expected(self) -> str:
+        left = [s for s in self.steps if s.side is Side.CLIENT and s.index not in self._taken]
+        kinds = list(dict.fromkeys(step.kind for step in left if step.name not in QUIET))
+        return (
+            f"in the transcript it goes on with {', '.join(kinds[:4])}"
+            if kinds
+            else "the transcript ends here"
+        )
+
+    def _is_due(self, step: Step) -> bool:
+        """Whether what it answers was asked, or, where it answers nothing, all before it."""
+        if step.name in QUIET:
+            self._sent.add(step.index)
+            return False
+        if step.answers is not None:
+            return step.answers in self._rewriter.peer
+        before = self.steps[: step.index]
+        return all(s.index in self._taken for s in before if s.side is Side.CLIENT and s.name not in QUIET)
+
+
+def replay_server(
+    transcript: Transcript,
+    keys: Sequence[PrivateKey],
+    *,
+    stream: int = 0,
+    auth_keys: dict[bytes, AuthKey] | None = None,
+    mtproxy_secret: ProxySecret | str | bytes | None = None,
+    schemas: Sequence[object] = API,
+    clock: Callable[[], float] = time.time,
+    rng: Callable[[int], bytes] = os.urandom,
+) -> ServerReplay:
+    """The server of a transcript's connection `stream`, with the RSA `keys` that its client trusts.
+
+    `auth_keys`, by auth_key_id, are for clients that have a key already.  Raise TranscriptError where the
+    transcript does not fit (see `script.script`).
+    """
+    known = Schemas(schemas)
+    return ServerReplay(
+        script(transcript, stream, known),
+        keys,
+        auth_keys=auth_keys,
+        mtproxy_secret=mtproxy_secret,
+        schemas=known,
+        clock=clock,
+        rng=rng,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mtproto import service
@@ -14,7 +14,7 @@ from mtproto.crypto.rsa import PublicKey
 from mtproto.envelope import Cipher, Envelope
 from mtproto.errors import RemoteProtocolError
 from mtproto.handshake import ClientHandshake
-from mtproto.message import Message
+from mtproto.message import Message, constructor_id
 from mtproto.side import Side
 from mtproto.testing.transcript.errors import ReplayMismatch
 from mtproto.testing.transcript.files import Transcript
@@ -26,8 +26,8 @@ from mtproto.transport import ProxySecret, client_framing
 
 __all__ = ["Answer", "ClientReplay", "replay_client"]
 
-_OWN_BUSINESS: Final = ("auth.bindTempAuthKey", "get_future_salts", "msgs_state_info", "msgs_all_info")
-"""What is left out: it is about keys and salts that are others now."""
+_OWN_BUSINESS: Final = ("auth.bindTempAuthKey", "msgs_all_info", "msg_resend_req")
+"""What is left out: it is about keys and messages that are others now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class ClientReplay(Replay):
             raise RemoteProtocolError("an encrypted message before there is a key", check="C1")
         return self._cipher.open(payload)
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: Message, outer: int) -> None:
         found = self._schemas.meaning(message.body).found
         match found:
             case service.BadServerSalt():
@@ -111,20 +111,21 @@ class ClientReplay(Replay):
                 return
             case _:
                 pass
+        if constructor_id(message.body) != service.RpcResult.CONSTRUCTOR_ID:
+            return
         asked = self._rewriter.recorded(about(message.body))
         for step in self.steps:
             if step.index not in self._taken and _is_awaited(step) and step.answers == asked:
                 self._taken.add(step.index)
-                if step.name == "rpc_result":
-                    request = next(s.kind for s in self.steps if s.msg_id == asked)
-                    self.answers.append(Answer(request, step.body[12:], message.body[12:]))
+                request = next(s.kind for s in self.steps if s.msg_id == asked)
+                self.answers.append(Answer(request, step.body[12:], message.body[12:]))
                 return
 
     def _again(self, msg_id: int) -> None:
         """Say once more what was in the message that was refused."""
-        refused = self._rewriter.recorded(msg_id)
+        refused = {self._rewriter.recorded(inner) for inner in self._carried.get(msg_id, [msg_id])}
         for step in self.steps:
-            if step.side is Side.CLIENT and (step.msg_id == refused or refused is None):
+            if step.side is Side.CLIENT and step.msg_id in refused:
                 self._sent.discard(step.index)
 
     def _is_due(self, step: Step) -> bool:
@@ -141,19 +142,21 @@ class ClientReplay(Replay):
 
 
 def _is_awaited(step: Step) -> bool:
-    return step.side is Side.SERVER and step.name in ("rpc_result", "pong")
+    return step.side is Side.SERVER and step.name == "rpc_result"
 
 
 def _asked_for(steps: Sequence[Step]) -> tuple[Step, ...]:
     """The steps without what was refused then, and without what is about keys and salts."""
     refused = {s.answers for s in steps if s.name in ("bad_server_salt", "bad_msg_notification")}
     left_out = {
-        s.msg_id for s in steps if s.side is Side.CLIENT and (s.msg_id in refused or s.kind in _OWN_BUSINESS)
+        s.msg_id
+        for s in steps
+        if s.side is Side.CLIENT and (s.msg_id in refused or s.outer in refused or s.kind in _OWN_BUSINESS)
     }
     kept = [
         s for s in steps if s.msg_id not in left_out and (s.side is Side.CLIENT or s.answers not in left_out)
     ]
-    return tuple(Step(i, s.side, s.msg_id, s.name, s.kind, s.body, s.answers) for i, s in enumerate(kept))
+    return tuple(replace(step, index=index) for index, step in enumerate(kept))
 
 
 def replay_client(

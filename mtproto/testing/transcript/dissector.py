@@ -57,6 +57,7 @@ class _Stream:
 
     def __init__(self, side: Side) -> None:
         self.side = side
+        self.time = 0.0
         self.decrypt: KeyStream | None = None
         self.cutter: Cutter | None = None
         self.offset = 0
@@ -112,8 +113,7 @@ class Dissector:
         """What has come and was not told, because it is no whole frame; for who stops here."""
         records: list[Record] = []
         if self._opening is None and self._start:
-            start = bytes(self._start)
-            records += self._not_opened(time, "too little to tell the transport", start)
+            records += self._not_opened(time, "too little to tell the transport", Side.CLIENT)
         for stream in self._streams.values():
             if stream.cutter is not None and not stream.cutter.is_broken():
                 stream.offset = stream.cutter.offset
@@ -127,23 +127,32 @@ class Dissector:
     # Streams
 
     def _feed(self, time: float, side: Side, data: bytes) -> Iterator[Record]:
+        if not data:
+            return
         stream = self._streams[side]
+        yield from self._other_side(self._streams[side.peer])
+        stream.time = time
         if self._opening is not None:
             yield from self._read(time, stream, data)
             return
         if side is Side.SERVER:
             stream.waiting += data
             if len(stream.waiting) > _MOST_WAITING:
-                yield from self._not_opened(time, "a server that speaks before its client does", b"")
+                yield from self._not_opened(time, "a server that speaks before its client does", side)
             return
         self._start += data
         try:
             found = self._detect()
         except FramingError as error:
-            yield from self._not_opened(time, str(error), bytes(self._start))
+            yield from self._not_opened(time, str(error), side)
             return
         if found is not None:
             yield from self._begin(time, *found)
+
+    def _other_side(self, stream: _Stream) -> Iterator[Record]:
+        """What could not be read of what the other side had said so far: it was before this."""
+        while stream.unread:
+            yield from self._unread(stream.time, stream, _BLOCK)
 
     def _detect(self) -> tuple[str, int, int | None] | None:
         """What the client speaks, how many bytes it has opened with, the dc; None if it takes more to tell."""
@@ -171,18 +180,28 @@ class Dissector:
         yield from self._waiting(time)
         yield from self._read(time, self._streams[Side.CLIENT], rest)
 
-    def _not_opened(self, time: float, finding: str, start: bytes) -> Iterator[Record]:
-        """Nothing can be told of either stream; what has come of them is unread."""
-        self._start.clear()
-        self._opening = Opening(time, Side.CLIENT, "", b"", None, (finding.removesuffix(" [X7]"),))
+    def _not_opened(self, time: float, finding: str, speaker: Side) -> Iterator[Record]:
+        """Nothing can be told of either stream; what has come of them is unread, that of the `speaker` last."""
+        self._opening = Opening(time, Side.CLIENT, "", b"", None, (finding,))
         yield self._opening
-        yield from self._waiting(time)
-        yield from self._read(time, self._streams[Side.CLIENT], start)
+        start = bytes(self._start)
+        self._start.clear()
+        client = self._streams[Side.CLIENT]
+        if speaker is Side.CLIENT:
+            yield from self._waiting(time)
+            yield from self._read(time, client, start)
+        else:
+            yield from self._read(time, client, start)
+            yield from self._other_side(client)
+            yield from self._waiting(time, is_over=False)
 
-    def _waiting(self, time: float) -> Iterator[Record]:
+    def _waiting(self, time: float, *, is_over: bool = True) -> Iterator[Record]:
+        """What the server has said before its client had told its transport; now the client speaks if `is_over`."""
         stream = self._streams[Side.SERVER]
         data, stream.waiting = bytes(stream.waiting), bytearray()
         yield from self._read(time, stream, data)
+        if is_over:
+            yield from self._other_side(stream)
 
     def _set_framing(self, name: str) -> None:
         if name in FRAMINGS:
@@ -217,8 +236,8 @@ class Dissector:
             return
         stream.is_ended = True
         if self._opening is None and self._start and stream.side is Side.CLIENT:
-            start = bytes(self._start)
-            yield from self._not_opened(time, "the stream ends before it tells its transport [X11]", start)
+            finding = "the stream ends before it tells its transport [X11]"
+            yield from self._not_opened(time, finding, stream.side)
         findings: tuple[str, ...] = ()
         cutter = stream.cutter
         if cutter is not None and not cutter.is_broken():

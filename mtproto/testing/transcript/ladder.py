@@ -218,7 +218,7 @@ class _Drawer:
             case "rpc_error":
                 return f"{value.get('error_code')} {value.get('error_message')}"
             case "bad_msg_notification" | "bad_server_salt":
-                return f"{value.get('error_code')}, of {self._name(record.side.peer, record.answers)}"
+                return f"code {value.get('error_code')}, of {self._name(record.side.peer, record.answers)}"
             case "rpc_result":
                 return self._answered(record)
             case "msgs_ack":

@@ -35,8 +35,11 @@ from mtproto.transport import Frame, TransportCode, Wire, unpadded
 __all__ = ["QUIET", "Replay"]
 
 _CONTAINER = service.MsgContainer.CONSTRUCTOR_ID
-QUIET = ("msgs_ack", "http_wait")
-"""What is not said again: a replay acknowledges what it gets."""
+QUIET = (
+    *("msgs_ack", "http_wait", "ping", "ping_delay_disconnect", "pong"),
+    *("get_future_salts", "future_salts", "msgs_state_req", "msgs_state_info"),
+)
+"""What is not said again, but as it is due now: acknowledgements, and what is asked of the session itself."""
 
 
 class Replay(ABC):
@@ -70,7 +73,8 @@ class Replay(ABC):
         self._session_id = 0
         self._acks: list[int] = []
         self._extra: list[tuple[bytes, int | None]] = []
-        self._rewriter = Rewriter(clock)
+        self._rewriter = Rewriter()
+        self._carried: dict[int, list[int]] = {}
         self._taken: set[int] = set()
         self._sent: set[int] = set()
 
@@ -108,7 +112,7 @@ class Replay(ABC):
                 continue
             if message.seq_no & 1:
                 self._acks.append(message.msg_id)
-            self._take(message)
+            self._take(message, envelope.msg_id)
 
     def _send_plain(self, body: bytes) -> None:
         msg_id = self._plain_ids.next(answer=self.side is Side.SERVER)
@@ -121,7 +125,7 @@ class Replay(ABC):
     def _open(self, payload: bytes) -> Envelope: ...
 
     @abstractmethod
-    def _take(self, message: Message) -> None: ...
+    def _take(self, message: Message, outer: int) -> None: ...
 
     @abstractmethod
     def _is_due(self, step: Step) -> bool: ...
@@ -137,8 +141,7 @@ class Replay(ABC):
             if not self._is_due(step):
                 continue
             self._sent.add(step.index)
-            body = self._rewriter.rewritten(step, self._salt)
-            if body is not None:
+            for body in self._rewriter.rewritten(step, self._salt):
                 bodies.append((body, step.answers))
                 said.append(step)
         if self._acks and (bodies or self.side is Side.CLIENT):
@@ -165,6 +168,7 @@ class Replay(ABC):
         whole = messages[0]
         if len(messages) > 1:
             whole = self._message(pack_container(messages), None)
+            self._carried[whole.msg_id] = [message.msg_id for message in messages]
         envelope = Envelope(self._salt, self._session_id, whole.msg_id, whole.seq_no, whole.body)
         self._out += self._wire.encode(self._cipher.seal(envelope, self._rng))
 

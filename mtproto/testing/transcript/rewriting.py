@@ -1,14 +1,13 @@
-"""Recorded messages with the numbers of a live conversation: msg_ids, salts and times are others now."""
+"""Recorded messages with the numbers of a live conversation: msg_ids and salts are others now."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from struct import Struct
 from typing import Any, Final
 
 import tl
 from mtproto import api, service
-from mtproto.message import Message, constructor_id
+from mtproto.message import constructor_id
 from mtproto.testing.transcript.bodies import ABOUT
 from mtproto.testing.transcript.script import Step
 
@@ -22,48 +21,52 @@ _AFTER: Final = api.InvokeAfterMsg.CONSTRUCTOR_ID
 class Rewriter:
     """What became of recorded msg_ids: `own` are those of our messages, `peer` those of the live side's."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self) -> None:
         self.own: dict[int, int] = {}
         self.peer: dict[int, int] = {}
-        self._clock = clock
-        self._ping_ids: dict[int, int] = {}
+        self._outer: dict[int, dict[int, None]] = {}
 
-    def met(self, step: Step, message: Message) -> None:
-        """The live side has said what is this step of the transcript."""
-        self.peer[step.msg_id] = message.msg_id
-        found = _decoded(message.body)
-        if isinstance(found, service.Ping | service.PingDelayDisconnect):
-            self._ping_ids[step.msg_id] = found.ping_id
+    def met(self, step: Step, msg_id: int, outer: int) -> None:
+        """The live side has said what is this step of the transcript, in a container `outer` or by itself."""
+        self.peer[step.msg_id] = msg_id
+        self._outer.setdefault(step.outer, {})[outer] = None
 
     def recorded(self, msg_id: int | None) -> int | None:
         """Which of our recorded messages is this live one."""
         return next((then for then, now in self.own.items() if now == msg_id), None)
 
-    def rewritten(self, step: Step, salt: int) -> bytes | None:
-        """The body of our own step, as it has to be now; None where nothing is left of it."""
+    def rewritten(self, step: Step, salt: int) -> list[bytes]:
+        """The body of our own step, as it has to be now.
+
+        None where nothing is left of it, several where what was refused in one container has come in several now.
+        """
         body = step.body
         number = constructor_id(body)
         if number == _RESULT:
-            return _HEAD.pack(_RESULT, self._of_peer(step.answers)) + body[_HEAD.size :]
+            return [_HEAD.pack(_RESULT, self._of_peer(step.answers)) + body[_HEAD.size :]]
         if number == _AFTER and len(body) >= _HEAD.size:
             before = _HEAD.unpack_from(body)[1]
-            return _HEAD.pack(_AFTER, self.own.get(before, before)) + body[_HEAD.size :]
+            return [_HEAD.pack(_AFTER, self.own.get(before, before)) + body[_HEAD.size :]]
         found = _decoded(body)
-        return body if found is None else self._object(step, found, salt)
+        if isinstance(found, service.BadServerSalt | service.BadMsgNotification):
+            return [self._refusal(found, outer, salt) for outer in self._outer.get(step.answers or 0, ())]
+        rewritten = body if found is None else self._object(step, found, salt)
+        return [] if rewritten is None else [rewritten]
+
+    @staticmethod
+    def _refusal(found: Any, outer: int, salt: int) -> bytes:
+        found.bad_msg_id = outer
+        if isinstance(found, service.BadServerSalt):
+            found.new_server_salt = salt
+        return bytes(found)
 
     def _object(self, step: Step, found: Any, salt: int) -> bytes | None:
         field = ABOUT.get(constructor_id(step.body))
         if field is not None:
             setattr(found, field, self._of_peer(step.answers))
         match found:
-            case service.Pong():
-                found.ping_id = self._ping_ids.get(step.answers or 0, found.ping_id)
-            case service.BadServerSalt():
-                found.new_server_salt = salt
             case service.NewSessionCreated():
                 found.server_salt = salt
-            case service.FutureSalts():
-                self._shift(found)
             case service.MsgDetailedInfo() | service.MsgNewDetailedInfo():
                 found.answer_msg_id = self.own.get(found.answer_msg_id, found.answer_msg_id)
             case service.RpcDropAnswer():
@@ -81,14 +84,6 @@ class Rewriter:
 
     def _of_peer(self, msg_id: int | None) -> int:
         return self.peer.get(msg_id or 0, msg_id or 0)
-
-    def _shift(self, found: service.FutureSalts) -> None:
-        """Salts are as far ahead now as they were then."""
-        later = int(self._clock()) - found.now
-        found.now += later
-        for salt in found.salts:
-            salt.valid_since += later
-            salt.valid_until += later
 
 
 def about(body: bytes) -> int | None:

@@ -25,12 +25,14 @@ __all__ = ["Step", "kind_of", "script"]
 class Step:
     """One message of the recorded conversation; `kind` is what it is compared by: the innermost function's name.
 
-    `answers` is the msg_id of the message that it is about.
+    `outer` is the msg_id of the container that it came in, or its own; `answers` that of the message that it is
+    about, which may be a container.
     """
 
     index: int
     side: Side
     msg_id: int
+    outer: int
     name: str
     kind: str
     body: bytes
@@ -52,12 +54,14 @@ def script(transcript: Transcript, stream: int = 0, schemas: Schemas | None = No
         )
     known = Schemas() if schemas is None else schemas
     steps: list[Step] = []
+    containers = {r.number: r.msg_id for r in records if isinstance(r, Said) and r.name == "msg_container"}
     for said in _said(records):
         if said.msg_id is None or said.name == "msg_container":
             continue
         body = _whole(said, records)
         kind = kind_of(body, known)
-        steps.append(Step(len(steps), said.side, said.msg_id, said.name, kind, body, said.answers))
+        outer = containers.get(said.inside or 0) or said.msg_id
+        steps.append(Step(len(steps), said.side, said.msg_id, outer, said.name, kind, body, said.answers))
     if not steps:
         raise TranscriptError(f"nothing was said in connection {stream} behind its key exchange")
     return tuple(steps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from mtproto import service
 from mtproto.crypto.auth_key import AuthKey
@@ -22,6 +23,10 @@ from mtproto.testing.transcript.script import Step, kind_of, script
 from mtproto.transport import ProxySecret, ServerFraming
 
 __all__ = ["ServerReplay", "replay_server"]
+
+_UNKNOWN: Final = 1
+_RECEIVED: Final = 4
+"""What msgs_state_info says of a message."""
 
 
 class ServerReplay(Replay):
@@ -46,6 +51,7 @@ class ServerReplay(Replay):
         secret = None if mtproxy_secret is None else ProxySecret.read(mtproxy_secret)
         super().__init__(steps, ServerFraming(secret=secret, rng=rng), schemas=schemas, clock=clock, rng=rng)
         self.auth_keys = {} if auth_keys is None else auth_keys
+        self._heard: set[int] = set()
         self._handshake = ServerHandshake(keys, clock=clock, rng=rng)
 
     @property
@@ -70,26 +76,33 @@ class ServerReplay(Replay):
         self._session_id, self._salt = envelope.session_id, self._salt or envelope.salt
         return envelope
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: Message, outer: int) -> None:
+        self._heard.add(message.msg_id)
         step = self._match(message.body)
         if step is not None:
             self._taken.add(step.index)
-            self._rewriter.met(step, message)
+            self._rewriter.met(step, message.msg_id, outer)
             return
         answer = self._by_hand(message)
         if answer is not None:
             self._extra.append((answer, message.msg_id))
 
+    def _left(self) -> list[Step]:
+        """What the recorded client has asked for, and the live one not yet."""
+        steps = (s for s in self.steps if s.side is Side.CLIENT and s.name not in QUIET)
+        return [step for step in steps if step.index not in self._taken]
+
     def _match(self, body: bytes) -> Step | None:
-        """The first step of the client's that was not taken yet and says this, or at least asks for the same."""
+        """The first of what is left that says this, or at least asks for the same."""
         kind = kind_of(body, self._schemas)
-        left = [
-            s for s in self.steps if s.side is Side.CLIENT and s.index not in self._taken and s.kind == kind
-        ]
+        left = [step for step in self._left() if step.kind == kind]
         return next((step for step in left if step.body == body), left[0] if left else None)
 
     def _by_hand(self, message: Message) -> bytes | None:
-        """What is owed to a message that the recorded client has not sent; None where that is nothing."""
+        """What is owed to a message about the session itself; None where that is nothing.
+
+        Raise ReplayMismatch for any other.
+        """
         kind = kind_of(message.body, self._schemas)
         found = self._schemas.meaning(message.body).found
         match found:
@@ -100,7 +113,7 @@ class ServerReplay(Replay):
                 salt = service.FutureSalt(valid_since=now, valid_until=now + 3600, salt=self._salt)
                 return bytes(service.FutureSalts(req_msg_id=message.msg_id, now=now, salts=[salt]))
             case service.MsgsStateReq():
-                info = bytes([4]) * len(found.msg_ids)
+                info = bytes(_RECEIVED if i in self._heard else _UNKNOWN for i in found.msg_ids)
                 return bytes(service.MsgsStateInfo(req_msg_id=message.msg_id, info=info))
             case service.HttpWait():
                 return None
@@ -108,23 +121,18 @@ class ServerReplay(Replay):
                 raise ReplayMismatch(f"the client asks for {kind}; {self._expected()}")
 
     def _expected(self) -> str:
-        left = [s for s in self.steps if s.side is Side.CLIENT and s.index not in self._taken]
-        kinds = list(dict.fromkeys(step.kind for step in left if step.name not in QUIET))
-        return (
-            f"in the transcript it goes on with {', '.join(kinds[:4])}"
-            if kinds
-            else "the transcript ends here"
-        )
+        kinds = list(dict.fromkeys(step.kind for step in self._left()))
+        return f"in the transcript come {', '.join(kinds[:4])}" if kinds else "the transcript ends here"
 
     def _is_due(self, step: Step) -> bool:
         """Whether what it answers was asked, or, where it answers nothing, all before it."""
         if step.name in QUIET:
             self._sent.add(step.index)
             return False
-        if step.answers is not None:
-            return step.answers in self._rewriter.peer
-        before = self.steps[: step.index]
-        return all(s.index in self._taken for s in before if s.side is Side.CLIENT and s.name not in QUIET)
+        left = self._left()
+        if step.answers is None:
+            return all(other.index > step.index for other in left)
+        return not any(step.answers in (other.msg_id, other.outer) for other in left)
 
 
 def replay_server(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from types import TracebackType
 from typing import Any, Final
 
@@ -93,7 +94,8 @@ class ReplayServer:
         except (OSError, asyncio.CancelledError):
             pass
         finally:
-            await close_writer(writer, _CLOSING_TIME)
+            with contextlib.suppress(asyncio.CancelledError):
+                await close_writer(writer, _CLOSING_TIME)
             if task is not None:
                 self._tasks.discard(task)
 

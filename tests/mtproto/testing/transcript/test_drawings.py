@@ -106,7 +106,8 @@ def test_values_in_few_words() -> None:
     assert brief(value) == (
         "n=5, b=0000000000000000… (20 bytes), l=[1, 1, 1, 1, 1, 1, 1, 1, …], o=c(), t=true"
     )
-    assert brief({"_raw": "0001", "value": {"_": "c"}}) == "c()"
+    assert brief({"_raw": "0001", "value": {"_": "c", "n": 1}}) == "n=1"
+    assert brief({"_raw": "0001"}) == "0001"
     assert brief(["x"]) == "['x']"
 
 

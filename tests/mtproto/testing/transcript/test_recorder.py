@@ -133,3 +133,27 @@ async def over_tcp(tmp_path: Path) -> None:
         assert not [record for record in streams if record.findings]
     assert frames[0][0] == frames[2][0]
     assert frames[0][0][: len(frames[1][0])] == frames[1][0]  # the server may close before the last of it
+
+
+def test_a_client_that_comes_back_is_recorded_in_another_stream(tmp_path: Path) -> None:
+    async def talk() -> None:
+        with Recorder.open(tmp_path / "talk") as recorder:
+            async with testing.serve() as server:
+                connecting = mtproto.connect(
+                    server.host,
+                    server.port,
+                    keys=[server.public_key],
+                    on_connection=recorder.client,
+                    sleep=lambda seconds: asyncio.sleep(0),
+                )
+                async with connecting as client:
+                    await client.invoke(REQUEST)
+                    await server.restart(keep_sessions=True)
+                    await client.invoke(REQUEST)
+
+    asyncio.run(talk())
+    transcript = Transcript.load(tmp_path / "talk")
+    assert sorted(transcript.streams()) == [0, 1]
+    for stream in (0, 1):
+        assert "account.sendVerifyPhoneCode" in names(transcript, stream)
+    assert "req_pq_multi" not in names(transcript, 1)

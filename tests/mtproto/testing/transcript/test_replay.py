@@ -280,7 +280,8 @@ def test_over_tcp_in_both_directions() -> None:
                     with pytest.raises(mtproto.RpcError, match="400 PHONE_NUMBER_INVALID"):
                         await client.invoke_raw(BAD)
             assert not server.errors
-            async with mtproto.connect(server.host, server.port, keys=[server.public_key]) as client:
+            connecting = mtproto.connect(server.host, server.port, keys=[server.public_key], reconnect=None)
+            async with connecting as client:
                 with pytest.raises(ConnectionClosed):
                     await client.invoke(api.help.GetConfig())
             (error,) = server.errors

@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
     top = argparse.ArgumentParser(
         prog="mtproto",
-        description="MTProto 2.0 at work: a demonstration, a test server, single requests.",
+        description="MTProto 2.0 at work: a demonstration, a test server, single requests, transcripts.",
         epilog=_STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -132,6 +132,7 @@ Requests are logged to stderr, and connections that were refused."""
     command.add_argument(
         "--phone-code-hash", metavar="H", help="what auth.sentCode is to say (default: random)"
     )
+    add_recording(command)
 
 
 def _call(command: argparse.ArgumentParser) -> None:
@@ -169,7 +170,7 @@ there is only one; bytes are {{"hex": "00ff"}}:
         metavar="FILE",
         help="use the auth key in FILE; where there is no such file, agree on one and write it (mode 0600)",
     )
-    command.set_defaults(fail=command.error)
+    add_recording(command)
 
 
 def _port(text: str, lowest: int = 0) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 import mtproto
 import tl
 from mtproto import api, testing
+from mtproto.cli.recording import Recording
 from mtproto.cli.transports import Way
 from mtproto.cli.wording import CommandError, rpc_error_text
 from mtproto.datacenters import DATACENTERS
@@ -76,29 +77,31 @@ async def _call(arguments: argparse.Namespace, request: Any) -> object:
 
 
 async def _invoke(arguments: argparse.Namespace, request: Any, to: Target) -> object:
-    way = Way.of(arguments).options
+    way = Way.of(arguments)
     file = None if arguments.auth_key_file is None else Path(arguments.auth_key_file)
     kept = mtproto.Credentials.load(file) if file is not None and file.exists() else None
-    connecting = mtproto.connect(
-        to.host,
-        to.port,
-        keys=to.keys,
-        dc=to.dc,
-        credentials=kept,
-        api_id=arguments.api_id,
-        reconnect=None,
-        **way,
-    )
-    try:
-        async with connecting as client:
-            if file is not None and kept is None:
-                client.credentials.save(file)
-            answer: object = await client.invoke(request)
-            return answer
-    except AuthKeyLost as error:
-        if kept is None:
-            raise
-        raise CommandError(f"{file}: {error}; without the file, another key is agreed on") from None
+    with Recording.of(arguments).recorder(way.mtproxy_secret) as recorder:
+        connecting = mtproto.connect(
+            to.host,
+            to.port,
+            keys=to.keys,
+            dc=to.dc,
+            credentials=kept,
+            api_id=arguments.api_id,
+            reconnect=None,
+            on_connection=None if recorder is None else recorder.client,
+            **way.options,
+        )
+        try:
+            async with connecting as client:
+                if file is not None and kept is None:
+                    client.credentials.save(file)
+                answer: object = await client.invoke(request)
+                return answer
+        except AuthKeyLost as error:
+            if kept is None:
+                raise
+            raise CommandError(f"{file}: {error}; without the file, another key is agreed on") from None
 
 
 def _function(name: str) -> Any:

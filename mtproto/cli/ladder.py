@@ -88,6 +88,8 @@ def _text(line: Line) -> Text:
 
 def _bytes(row: Row, schemas: Schemas, width: int) -> Iterable[Text]:
     """The bytes of all that was said in a row."""
+    if not row.items and not row.facts:
+        return
     yield Text()
     for name, value in row.facts:
         yield Text.assemble((" " * _INDENT, ""), (f"{name:<15}", "dim"), (value, "dim"))

@@ -21,7 +21,10 @@ from datetime import datetime
 from pathlib import Path
 
 from mtproto import testing
+from mtproto.cli.recording import Recording
 from mtproto.cli.wording import CommandError, address_text, one_line
+from mtproto.crypto.rsa import PrivateKey
+from mtproto.testing.transcript import Recorder
 
 __all__ = ["run"]
 
@@ -57,8 +60,17 @@ async def _serve(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    key = PrivateKey.generate()
+    with Recording.of(arguments).recorder(arguments.mtproxy_secret, [key]) as recorder:
+        await _serve_until(stop, arguments, key, recorder)
+
+
+async def _serve_until(
+    stop: asyncio.Event, arguments: argparse.Namespace, key: PrivateKey, recorder: Recorder | None
+) -> None:
     exchange = testing.KeyExchange(arguments.dc, arguments.dh_gen_retries, arguments.dh_gen_fail)
     server = testing.serve(
+        key=key,
         host=arguments.host,
         port=arguments.port,
         phone_code_hash=arguments.phone_code_hash,
@@ -68,6 +80,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         key_exchange=exchange,
         strict=arguments.strict,
         on_request=_log_request,
+        on_connection=None if recorder is None else recorder.server,
     )
     async with contextlib.AsyncExitStack() as stack:
         try:

@@ -20,6 +20,7 @@ from mtproto.side import Side
 from mtproto.testing.transcript.key_log import Secrets
 from mtproto.testing.transcript.reading import Asked, Meaning, Schemas, asked
 from mtproto.testing.transcript.records import Kind, Said
+from tl.raw import Raw
 
 __all__ = ["ABOUT", "Bodies"]
 
@@ -193,6 +194,8 @@ class Bodies:
 
         Raise HandshakeFailed where what is there is none.
         """
+        if not _is_read(query):
+            return None
         if isinstance(query, service.ReqDHParams):
             return self._rsa_inner(query)
         if isinstance(query, service.ServerDHParamsOk):
@@ -283,8 +286,11 @@ def _split(body: bytes, count: int) -> tuple[list[tuple[int, int, bytes]], str]:
             return parts, f"msg_container: it ends inside message {index} of {count} [C17]"
         msg_id, seq_no, length = _MESSAGE_HEAD.unpack_from(body, position)
         position += _MESSAGE_HEAD.size
-        if length < 4 or length % 4 or length > len(body) - position:
+        if length < 4 or length % 4:
             return parts, f"msg_container: message {index} has a length of {length} [C17]"
+        if length > len(body) - position:
+            left = len(body) - position
+            return parts, f"msg_container: message {index} of {length} bytes has {left} left [C17]"
         parts.append((msg_id, seq_no, body[position : position + length]))
         position += length
     left = len(body) - position
@@ -296,6 +302,12 @@ def _about(meaning: Meaning) -> int | None:
     field = ABOUT.get(getattr(meaning.found, "CONSTRUCTOR_ID", 0))
     about = None if field is None else getattr(meaning.found, field, None)
     return about if isinstance(about, int) else None
+
+
+def _is_read(found: Any) -> bool:
+    """Whether an object has all its fields: a lenient reading leaves `tl.Raw` in the place of what is cut off."""
+    fields = getattr(type(found), "FIELDS", None)
+    return fields is not None and not any(isinstance(getattr(found, f.name, None), Raw) for f in fields)
 
 
 def _parity(side: Side, msg_id: int) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ _LONGEST: Final = 2000
 
 def brief(value: object) -> str:
     """A JSON value of `tl.json_values` in one line, long bytes cut: ``phone_number='+12025550123', …``."""
+    if isinstance(value, dict) and "_raw" in value:
+        value = value.get("value", value)
     text = _brief(value, 0)
     if isinstance(value, dict) and text.startswith(f"{value.get('_')}("):
         text = text[len(str(value["_"])) + 1 : -1]

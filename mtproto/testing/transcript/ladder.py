@@ -173,6 +173,7 @@ class _Drawer:
 
     def _row(self, record: Record, size: int, tone: Tone, title: str, note: str = "") -> Row:
         time = record.time - self._start
+        tone = "error" if record.findings else tone
         return Row(self._stream, time, record.side, size, tone, title, note, findings=record.findings)
 
     def _frame(self, cut: Cut, around: Plain | Sealed | None, said: list[Said]) -> Row:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Final
 
+from mtproto.testing.transcript.brief import many
 from mtproto.testing.transcript.files import Transcript
 from mtproto.testing.transcript.ladder import CLASSES, TONES, Item, Row, rows, summary
 from mtproto.testing.transcript.page_assets import SCRIPT, STYLE
@@ -92,7 +93,7 @@ class _Page:
             yield from self._item(item, row.facts if index == 0 else ())
         for text in row.findings:
             yield f'<div class="wrong">! {escape(text)}</div>\n'
-        size = f"<span>{row.size:,} bytes</span>" if row.size else ""
+        size = f"<span>{many(row.size, 'byte')}</span>" if row.size else ""
         yield f'<div class="arrow {row.tone} {CLASSES[row.tone]}">{size}</div></div></section>\n'
 
     def _item(self, item: Item, facts: tuple[tuple[str, str], ...]) -> Iterator[str]:

@@ -92,7 +92,8 @@ kbd {{ font: inherit; border: 1px solid var(--line); border-radius: 4px; padding
 @media (max-width: 700px) {{
   .row {{ grid-template-columns: 56px minmax(0, 1fr); font-size: 13px; }} .row > time {{ padding-right: 8px; }}
   main, header > div {{ padding-left: 8px; padding-right: 8px; }} .ends, h2, footer {{ margin-left: 56px; }}
-  .ends, h2 {{ padding-left: 0; }} .said, .plainly {{ margin: 0 6px; }} .title {{ max-width: 100%; }}
+  .ends, h2 {{ padding-left: 8px; }}
+  .said, .plainly {{ margin: 0 6px; }} .title {{ flex: 0 1 auto; max-width: 100%; }}
   .gist {{ display: none; }} .said[data-depth="1"] {{ margin-left: 20px; }}
   .said[data-depth="2"], .said[data-depth="3"], .said[data-depth="4"] {{ margin-left: 34px; }}
   .inside {{ margin-left: 0; padding-left: 8px; }}

@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
+from weakref import WeakSet
 
 from mtproto.connection.base import Connection
 from mtproto.crypto.auth_key import AuthKey
@@ -57,7 +58,7 @@ class Recorder:
         self._rsa_keys = rsa_keys
         self._schemas = schemas
         self._count = 0
-        self._streams: list[StreamRecorder] = []
+        self._streams: WeakSet[StreamRecorder] = WeakSet()  # a server has many, and each ends some day
         self._logged: set[str] = set()
         self._stack = ExitStack()
         layers = [registry_of(schema).layer for schema in schemas]
@@ -83,7 +84,7 @@ class Recorder:
 
     def close(self) -> None:
         """Write what is left, and close the files that `open` has opened."""
-        for stream in self._streams:
+        for stream in sorted(self._streams, key=lambda stream: stream.number):
             stream.stop()
         self._streams.clear()
         self._stack.close()
@@ -123,7 +124,7 @@ class Recorder:
         )
         stream = StreamRecorder(self, self._count, dissector, noting)
         self._count += 1
-        self._streams.append(stream)
+        self._streams.add(stream)
         return stream
 
     def write(self, entries: Sequence[Entry], secrets: KeyLog) -> None:
@@ -162,25 +163,25 @@ class _Noting:
 
 
 class StreamRecorder:
-    """One connection of a recorder: the bytes of either side come in as they are sent."""
+    """One connection of a recorder, with its `number`: the bytes of either side come in as they are sent."""
 
     def __init__(self, recorder: Recorder, number: int, dissector: Dissector, noting: _Noting) -> None:
         self._recorder = recorder
-        self._number = number
+        self.number = number
         self._dissector = dissector
         self._noting = noting
 
     def feed(self, side: Side, data: bytes) -> None:
         """`side` has sent these bytes, now."""
-        self._write([Entry(self._number, r) for r in self._dissector.feed(self._now(), side, data)])
+        self._write([Entry(self.number, r) for r in self._dissector.feed(self._now(), side, data)])
 
     def end(self, side: Side) -> None:
         """`side` has closed its end, now."""
-        self._write([Entry(self._number, r) for r in self._dissector.end(self._now(), side)])
+        self._write([Entry(self.number, r) for r in self._dissector.end(self._now(), side)])
 
     def stop(self) -> None:
         """No more will be told: what is left of both streams."""
-        self._write([Entry(self._number, r) for r in self._dissector.rest(self._now())])
+        self._write([Entry(self.number, r) for r in self._dissector.rest(self._now())])
 
     def _now(self) -> float:
         return round(self._recorder.clock(), 6)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mtproto.testing.transcript import Said, Transcript
-from tests.mtproto.cli.processes import ROOT, run
+from tests.mtproto.cli.processes import ROOT, run, serving
 from tests.mtproto.testing.transcript.example import KEY_LOG, TRANSCRIPT
 
 EXAMPLE = str(TRANSCRIPT.relative_to(ROOT))
@@ -110,6 +110,25 @@ def test_the_demonstration_is_recorded(tmp_path: Path, way: tuple[str, ...]) -> 
     assert not [e for e in transcript.entries if e.record.findings]
     assert stat.S_IMODE(keys.stat().st_mode) == 0o600
     assert [line.split()[0] for line in keys.read_text().splitlines()] == ["NEW_NONCE", "AUTH_KEY"]
+
+
+def test_a_call_and_the_server_that_it_goes_to_are_recorded(tmp_path: Path) -> None:
+    ours, theirs, pem = (str(tmp_path / name) for name in ("call.jsonl", "serve.jsonl", "key.pem"))
+    with serving("--transcript", theirs, "--public-key-out", pem) as server:
+        for _ in range(2):
+            status, _, err = run(
+                "call", "help.getConfig", "--server", server.address, "--key", pem, "--transcript", ours
+            )
+            assert (status, err) == (0, "")
+        assert server.stop()[0] == 0
+    client, both = Transcript.load(ours), Transcript.load(theirs)
+    assert sorted(client.streams()) == [0]
+    assert sorted(both.streams()) == [0, 1]
+    for records in (*client.streams().values(), *both.streams().values()):
+        names = [record.name for record in records if isinstance(record, Said)]
+        assert {"client_DH_inner_data", "help.getConfig", "config"} <= set(names)
+        assert ("p_q_inner_data_dc" in names) is (records not in client.streams().values())
+        assert not [record for record in records if record.findings]
 
 
 def test_a_key_log_alone_records_nothing(tmp_path: Path) -> None:

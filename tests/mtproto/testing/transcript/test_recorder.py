@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,20 @@ def test_half_a_frame_is_written_when_the_recorder_is_closed() -> None:
     assert lines[-1] == (
         '{"event": "unread", "stream": 0, "time": 5.0, "from": "client", "offset": 0, "data": "1000"}'
     )
+
+
+def test_a_connection_that_is_over_is_not_kept() -> None:
+    """A server has many, and one recorder."""
+    recorder = Recorder(io.StringIO())
+    connections = [Talk(seed=seed).client for seed in range(3)]
+    for connection in connections:
+        recorder.client(connection)
+        connection.data_to_send()
+    gone = [weakref.ref(connection) for connection in connections]
+    del connection, connections
+    gc.collect()
+    assert [reference() for reference in gone] == [None] * 3
+    recorder.close()
 
 
 def test_over_tcp(tmp_path: Path) -> None:

@@ -120,7 +120,9 @@ def test_requests_may_come_in_another_order_and_in_wrappers() -> None:
     live.run()
     live.client.send_request(BAD)
     live.run()
-    live.client.send_request(bytes(api.InvokeWithLayer(layer=228, query=api.decode(GOOD, api.account.SendVerifyPhoneCode))))
+    live.client.send_request(
+        bytes(api.InvokeWithLayer(layer=228, query=api.decode(GOOD, api.account.SendVerifyPhoneCode)))
+    )
     live.run()
     assert sorted(live.answers(), key=str) == sorted([CODE, "400 PHONE_NUMBER_INVALID"], key=str)
 

@@ -208,6 +208,10 @@ class ServerConnection(Connection[ServerEvent]):
 
     def _flush(self) -> None:
         for session_id in self._schedule.take(self._clock()):
-            for payload in self.sessions[session_id].flush():
+            self.state.forget_expired(session_id.auth_key_id)
+            session = self.sessions.get(session_id)
+            if session is None:  # its key is over: nothing is sent under it any more
+                continue
+            for payload in session.flush():
                 self._write(payload)
             self._schedule.set(session_id)

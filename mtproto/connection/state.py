@@ -96,8 +96,7 @@ class ServerState:
 
     def key(self, key_id: bytes) -> AuthKey | None:
         """The key with this auth_key_id, unless it is unknown or has expired."""
-        if key_id in self.expiry and self.clock() >= self.expiry[key_id]:
-            self.forget_key(key_id)
+        self.forget_expired(key_id)
         binding = self.bindings[key_id]
         if binding is not None:  # the permanent key is in use too: with it, this one would be forgotten
             self._touched(binding.permanent)
@@ -121,6 +120,11 @@ class ServerState:
             self.forget_key(temporary)
         for session_id in tuple(self._sessions_of.get(key_id, ())):
             self.forget_session(session_id)
+
+    def forget_expired(self, key_id: bytes) -> None:
+        """Forget a temporary key, with its sessions, from its end on."""
+        if key_id in self.expiry and self.clock() >= self.expiry[key_id]:
+            self.forget_key(key_id)
 
     def needs_binding(self, key_id: bytes) -> bool:
         """Whether this is a temporary key that acts for no permanent one: API requests need it to."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 
 import pytest
 
@@ -11,6 +12,7 @@ from mtproto.crypto.auth_key import AuthKey
 from mtproto.errors import HandshakeFailed, RequestLost, RpcError
 from mtproto.events import AnswerReceived, KeyAgreed, MessageDropped, RequestFailed, RequestReceived
 from mtproto.session.client_sending import MAX_RESENDS
+from mtproto.session.server_sending import RESEND_AFTER
 from mtproto.temp_keys import last_use, renewal_time
 from tests.mtproto.helpers import TEST_KEY, ManualClock, seeded
 from tests.mtproto.temp_key_pair import (
@@ -348,6 +350,35 @@ def test_a_key_that_is_over_is_forgotten_with_its_session() -> None:
     pair.requests.remove(request)
     answer_all(pair)
     assert outcomes(pair, other) == [AnswerReceived(other, TRUE)]
+
+
+def test_a_server_sends_nothing_under_a_key_that_is_over() -> None:
+    """An answer that nobody acknowledges is sent again and again, but no longer than its key lasts."""
+    pair, sent = Pair(), []
+    pair.run()
+    pair.client.send_request(CONFIG)
+    pair.run()
+    (request,) = pair.requests
+    pair.pass_time(LIFE - 300)
+    pair.server.answer(request.session, request.msg_id, TRUE)
+    pair.server.data_to_send()  # lost on the way
+
+    def framed(payload: bytes, frame: Callable[[bytes], bytes]) -> bytes:
+        sent.append(payload[:8])
+        return frame(payload)
+
+    pair.server.outgoing = framed
+    pair.clock.advance(RESEND_AFTER)
+    pair.server.data_to_send()
+    assert request.session.auth_key_id in sent
+    sent.clear()
+    pair.clock.advance(300)
+    pair.server.handle_timer()
+    pair.server.data_to_send()
+    assert request.session.auth_key_id not in sent
+    assert request.session not in pair.state.sessions
+    assert request.session.auth_key_id not in pair.state.keys
+    assert temp_key_id(pair) in pair.state.keys
 
 
 # The server's clock, and what a server may do while a key is bound

@@ -185,13 +185,20 @@ class Session(ABC):
         self.was_numbered(outgoing, message)
         return message
 
+    def _next_id(self, *, answer: bool = False) -> int:
+        """A msg_id that no message had in a session before either: what is said of it is said of one message."""
+        msg_id = self.ids.next(answer=answer)
+        while msg_id in self.sent:
+            msg_id = self.ids.next(answer=answer)
+        return msg_id
+
     def body_of(self, outgoing: Outgoing, msg_id: int) -> bytes:
         """The body of the message `msg_id` that `outgoing` becomes."""
         return outgoing.body if isinstance(outgoing.body, bytes) else outgoing.body(msg_id)
 
     def _pack(self, messages: list[Message]) -> Message:
         body = pack_container(messages)
-        container = Message(self.ids.next(), self.sequence.next(False), body)
+        container = Message(self._next_id(), self.sequence.next(False), body)
         self.sent.add_container(container.msg_id, messages)
         return container
 

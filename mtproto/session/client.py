@@ -191,7 +191,11 @@ class ClientSession(ClientSending):
         """Go on in a new session: the numbers of this one are of no more use.
 
         Requests that are open in it stay open: their answers, or complaints about them, may be on the way.
+        But its messages are not sent once more as they were: in another session they would be others.
         """
+        for message in self.sent.unacknowledged():
+            self.sent.acknowledge(message.msg_id)
+        self._queue = deque(outgoing for outgoing in self._queue if outgoing.original is None)
         self._left_sessions.append(self.session_id)
         self.forget_questions()
         self.session_id = int.from_bytes(self._rng(8), "little", signed=True)

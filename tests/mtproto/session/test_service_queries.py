@@ -245,6 +245,15 @@ def test_a_session_is_destroyed_once() -> None:
     assert not pair.client.session.queries
 
 
+def test_states_answer_only_those_who_ask_for_states() -> None:
+    pair = agreed_pair()
+    pair.client.destroy_session(42)
+    (query,) = said(pair, service.DestroySession)
+    pair.say(service.MsgsStateInfo(req_msg_id=query, info=b"\1"))
+    assert checks(pair) == ["C16"]
+    assert list(pair.client.session.queries) == [query]
+
+
 def test_the_session_in_use_can_not_be_destroyed() -> None:
     pair = agreed_pair()
     own = pair.client.session.session_id

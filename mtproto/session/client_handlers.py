@@ -82,7 +82,8 @@ def rpc_result(session: ClientSession, message: Message) -> Events:
             result = unpack_gzip(result, session.budget)
         if constructor_id(result) == service.RpcError.CONSTRUCTOR_ID:
             error = service.decode(result, as_type=service.RpcError)
-            yield from _rpc_error(session, request, RpcError(error.error_code, error.error_message))
+            told = RpcError(error.error_code, error.error_message)
+            yield from _rpc_error(session, request, req_msg_id, told)
             return
     except tl.DecodeError as error:
         unread = RemoteProtocolError(f"an rpc_error that can't be read: {error}", check="T1")
@@ -94,7 +95,9 @@ def rpc_result(session: ClientSession, message: Message) -> Events:
         yield AnswerReceived(request.number, result)
 
 
-def _rpc_error(session: ClientSession, request: OpenRequest, error: RpcError) -> Events:
+def _rpc_error(session: ClientSession, request: OpenRequest, msg_id: int, error: RpcError) -> Events:
+    if error.message == _WAIT_FAILED and msg_id != request.msg_id:
+        return  # it was sent again since, or is about to be: that will be answered, too
     if error.message == _WAIT_FAILED and session.requests.refers_to_void(request):
         # What it was to follow has been sent again meanwhile; it was not executed, and may be.
         session.requests.was_refused(request)

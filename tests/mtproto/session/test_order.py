@@ -126,6 +126,20 @@ def test_such_resends_are_bounded() -> None:
     assert not pair.client.session.open_requests
 
 
+def test_a_failed_wait_of_one_that_is_to_be_sent_again_does_not_send_it_twice() -> None:
+    pair = agreed_pair()
+    one = pair.client.send_request(FIRST)
+    (old,) = requests_of(pair)
+    pair.client.send_request(SECOND, after=[one], at_least_once=True)
+    (follower,) = requests_of(pair)
+    pair.say(
+        refused_for_its_salt(old),
+        service.NewSessionCreated(first_msg_id=2**63 - 1, unique_id=1, server_salt=5),
+        result(follower, WAIT_FAILED),
+    )
+    assert [follows(m)[1] for m in requests_of(pair)] == [FIRST, SECOND]
+
+
 @pytest.mark.parametrize("answered", [True, False])
 def test_a_request_waits_for_one_of_a_session_that_was_left(answered: bool) -> None:
     """invokeAfterMsg names messages of its own session: another one's has to be answered first, or given up."""

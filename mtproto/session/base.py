@@ -172,6 +172,7 @@ class Session(ABC):
 
     def _numbered(self, outgoing: Outgoing, now: float) -> Message:
         if outgoing.original is not None:
+            self._once_more.discard(outgoing.original.msg_id)
             self.sent.add(outgoing.original, now)
             return outgoing.original
         msg_id = self.ids.next(answer=outgoing.answer)

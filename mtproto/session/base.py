@@ -172,12 +172,9 @@ class Session(ABC):
 
     def _numbered(self, outgoing: Outgoing, now: float) -> Message:
         if outgoing.original is not None:
-            self._once_more.discard(outgoing.original.msg_id)
             self.sent.add(outgoing.original, now)
             return outgoing.original
-        msg_id = self.ids.next(answer=outgoing.answer)
-        while msg_id in self.sent:  # after a clock was turned back, in the session before
-            msg_id = self.ids.next(answer=outgoing.answer)
+        msg_id = self._next_id(answer=outgoing.answer)
         body = self.body_of(outgoing, msg_id)
         # A request is one in gzip_packed, too: whoever gets it has to acknowledge it.
         needs_ack = outgoing.request is not None or is_content_related(body)
@@ -187,7 +184,7 @@ class Session(ABC):
         return message
 
     def _next_id(self, *, answer: bool = False) -> int:
-        """A msg_id that no message had in a session before either: what is said of it is said of one message."""
+        """A msg_id that no message had in a session before either, even where the clock was turned back."""
         msg_id = self.ids.next(answer=answer)
         while msg_id in self.sent:
             msg_id = self.ids.next(answer=answer)

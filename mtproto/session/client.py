@@ -195,8 +195,6 @@ class ClientSession(ClientSending):
         """
         for message in self.sent.unacknowledged():
             self.sent.acknowledge(message.msg_id)
-        self._queue = deque(outgoing for outgoing in self._queue if outgoing.original is None)
-        self._once_more.clear()
         self._left_sessions.append(self.session_id)
         self.forget_questions()
         self.session_id = int.from_bytes(self._rng(8), "little", signed=True)

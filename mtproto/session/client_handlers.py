@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from mtproto.session.client import ClientSession
     from mtproto.session.requests import OpenRequest
 
-__all__ = ["HANDLERS", "last_word", "rpc_result"]
+__all__ = ["HANDLERS", "rpc_result"]
 
 _WAIT_FAILED = "MSG_WAIT_FAILED"
 

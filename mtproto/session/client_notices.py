@@ -46,6 +46,7 @@ _SEQUENCE = (BadCode.SEQ_NO_TOO_LOW, BadCode.SEQ_NO_TOO_HIGH)
 _MENDED = (*_CLOCK, *_SEQUENCE, BadCode.WRONG_SALT)
 _RECEIVED, _ANSWERED = 4, 64
 _NOT_RECEIVED = (2, 3)
+_STATES_ARE_TOLD = (service.MsgsStateReq, service.MsgResendReq, service.MsgResendAnsReq)
 
 
 def read(message: Message, as_type: type[T]) -> T:
@@ -58,9 +59,11 @@ def read(message: Message, as_type: type[T]) -> T:
     return found
 
 
-def is_query(query: Outgoing, cls: type[tl.TLObject]) -> bool:
-    """Whether this is what we have asked."""
-    return isinstance(query.body, bytes) and constructor_id(query.body) == cls.CONSTRUCTOR_ID
+def is_query(query: Outgoing, *classes: type[tl.TLObject]) -> bool:
+    """Whether this is what we have asked, or one of these."""
+    return isinstance(query.body, bytes) and constructor_id(query.body) in {
+        cls.CONSTRUCTOR_ID for cls in classes
+    }
 
 
 def bad_msg_notification(session: ClientSession, message: Message) -> Events:
@@ -185,7 +188,7 @@ def msgs_state_info(session: ClientSession, message: Message) -> Events:
     """The answer to our question; a state for each message, in the order in which we asked."""
     told = read(message, service.MsgsStateInfo)
     query = session.queries.get(told.req_msg_id)
-    if query is None or not query.about or len(query.about) != len(told.info):
+    if query is None or not is_query(query, *_STATES_ARE_TOLD) or len(query.about) != len(told.info):
         reason = f"the states of messages, as nobody has asked in {told.req_msg_id}"
         yield MessageDropped(message.msg_id, "C16", reason)
         return

@@ -159,7 +159,8 @@ class ClientSending(Session):
 
     def is_wanted(self, outgoing: Outgoing) -> bool:
         if outgoing.original is not None:
-            return self.requests.last_sent_as(outgoing.original.msg_id) is not None
+            msg_id = outgoing.original.msg_id
+            return msg_id in self.queries or self.requests.last_sent_as(msg_id) is not None
         if outgoing.request is None:
             return True
         request = self.requests.get(outgoing.request)
@@ -243,7 +244,7 @@ class ClientSending(Session):
         if self.ids.now() - unix_time(message.msg_id) > _NEVER_TAKEN:
             request.is_repeated = False
             yield from self.send_again((message.msg_id,), error)
-        elif self.send_once_more(message):
+        elif request.session_id == self.session_id and self.send_once_more(message):
             request.is_repeated = True
             request.resends += 1
             if request.resends > MAX_RESENDS:

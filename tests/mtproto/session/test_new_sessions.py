@@ -52,6 +52,21 @@ def test_no_msg_id_is_used_again() -> None:
     assert [e.request_id for e in pair.answers()] == [number]
 
 
+def test_neither_is_it_by_a_container() -> None:
+    pair = agreed_pair()
+    pair.clock.advance(2**-22)  # 256 msg_ids
+    pair.client.send_request(REQUEST)
+    (request,) = pair.heard()
+    pair.client.ping(1)
+    (ping,) = pair.heard()
+    pair.say(bad(ping, 32))
+    pair.clock.advance(-(2**-22))
+    for _ in range(253):  # in three containers, the third of which would have the msg_id of the request
+        pair.client.send_request(REQUEST)
+    pair.heard()
+    assert pair.client.session.sent.parts(request.msg_id) == (request.msg_id,)
+
+
 @pytest.mark.parametrize("at_least_once", [False, True])
 def test_a_late_word_that_a_message_is_too_old_says_nothing_of_its_fate(at_least_once: bool) -> None:
     pair, request, session_id = left(at_least_once)
@@ -89,6 +104,13 @@ def test_neither_are_those_that_wait_for_that() -> None:
     (ping,) = pair.heard()
     pair.say(service.MsgResendReq(msg_ids=[request.msg_id]), bad(ping, 32))
     assert [constructor_id(m.body) for m in pair.heard()] == [service.Ping.CONSTRUCTOR_ID]
+
+
+def test_nor_when_the_server_says_that_it_has_not_received_them() -> None:
+    pair, request, _ = left()
+    pair.say(service.MsgsAllInfo(msg_ids=[request.msg_id], info=b"\2"))
+    assert not pair.heard()
+    assert len(pair.client.session.open_requests) == 1
 
 
 def test_messages_ignored_before_the_connection_broke_do_not_count_in_the_next() -> None:

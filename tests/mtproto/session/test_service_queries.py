@@ -254,6 +254,14 @@ def test_states_answer_only_those_who_ask_for_states() -> None:
     assert list(pair.client.session.queries) == [query]
 
 
+def test_a_query_is_sent_once_more_for_a_server_that_asks_for_it() -> None:
+    pair = agreed_pair()
+    pair.client.destroy_session(42)
+    (query,) = said(pair, service.DestroySession)
+    pair.say(service.MsgResendReq(msg_ids=[query]))
+    assert said(pair, service.DestroySession) == [query]
+
+
 def test_the_session_in_use_can_not_be_destroyed() -> None:
     pair = agreed_pair()
     own = pair.client.session.session_id

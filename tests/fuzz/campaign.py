@@ -29,6 +29,7 @@ _LONGEST = {
     "schema_parser": 1024,
     "json_values": 1024,
     **dict.fromkeys(("framings", "obfuscated_accept", "client_handshake", "server_handshake"), 256),
+    **dict.fromkeys(("client_session", "server_session"), 256),
 }
 """How long inputs may get, in bytes; 512 hold all that a codec can do, and are quicker."""
 _OPTIONS = ("-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1")

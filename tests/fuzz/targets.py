@@ -14,6 +14,7 @@ __all__ = ["TARGETS", "Target", "load_target", "replay"]
 TARGETS = (
     *("schema_parser", "decode_any", "decode_encode", "lenient", "json_values"),
     *("framings", "obfuscated_accept", "client_handshake", "server_handshake"),
+    *("client_session", "server_session"),
 )
 """Their names: those of the modules."""
 

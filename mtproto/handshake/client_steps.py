@@ -121,8 +121,8 @@ def _step2(
     state: AwaitingResPQ, answer: service.ResPQ, context: ClientContext
 ) -> Steps[tuple[AwaitingDHParams, tl.TLObject]]:
     _same("nonce", answer.nonce, state.nonce)
+    key = _choose_key(answer.server_public_key_fingerprints, context.keys)  # before the work
     p, q = map(minimal_bytes, (yield from _factorize(answer.pq)))
-    key = _choose_key(answer.server_public_key_fingerprints, context.keys)
     new_nonce = draw(context.rng, 32)
     inner = _inner_data(answer, p, q, new_nonce, context)
     query = service.ReqDHParams(

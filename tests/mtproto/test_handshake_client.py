@@ -175,6 +175,12 @@ def test_no_key_of_ours(fingerprints: list[int]) -> None:
     assert error.expected == f"{TEST_KEY.public.fingerprint % 2**64:016x}"
 
 
+def test_no_work_is_done_for_a_server_with_none_of_our_keys() -> None:
+    answer = changed(HAND.res_pq(), server_public_key_fingerprints=[1])
+    with pytest.raises(HandshakeFailed, match="H3"):
+        next(copy(waiting(1)).receiving(bytes(answer)))
+
+
 def test_our_key_among_others() -> None:
     ours = TEST_KEY.public.fingerprint
     fingerprints = [*range(MAX_FINGERPRINTS - 1), ours]

@@ -72,6 +72,7 @@ _ACCEPTED: Final = (
     " or ".join(f"{framing.prefix.hex()} ({framing.name})" for framing in FRAMINGS.values() if framing.prefix)
     + ", a full frame, or an obfuscated connection"
 )
+_ACCEPTED_BEHIND_PROXY: Final = "an obfuscated connection that knows the secret"
 
 
 class ServerFraming:
@@ -170,10 +171,11 @@ class ServerFraming:
         if issubclass(found, Obfuscated):
             return self._accept() if len(self._start) >= INIT_SIZE else None
         if self._secret is not None:
-            raise _refused(
-                f"{found.name}: not obfuscated, which this server's secret demands",
-                "X7",
-                self._start[:_PREFIX],
+            raise FramingError(
+                "not obfuscated, which this server's secret demands",
+                check="X7",
+                got=found.name,
+                expected=_ACCEPTED_BEHIND_PROXY,
             )
         self._check_taken(found, obfuscated=False)
         del self._start[: len(found.prefix)]
@@ -184,10 +186,11 @@ class ServerFraming:
         init = read_init(bytes(self._start[:INIT_SIZE]), secret=self._secret)
         inner = TAGS.get(init.tag)
         if inner is None or (self._secret is not None and self._secret.padded_only and not inner.pads):
-            known = "" if self._secret is None else " under this server's secret"
-            raise _refused(
-                f"neither a framing nor an obfuscated connection{known}", "X7", self._start[:_PREFIX]
-            )
+            start = self._start[:_PREFIX]
+            if self._secret is not None:
+                message = "no obfuscated connection under this server's secret"
+                raise FramingError(message, check="X7", got=start.hex(), expected=_ACCEPTED_BEHIND_PROXY)
+            raise _refused("neither a framing nor an obfuscated connection", "X7", start)
         self._check_taken(inner, obfuscated=True)
         if self._seen is not None and not self._seen.add(init.wire):
             raise FramingError("an obfuscated connection was opened with an init seen before", check="X7")

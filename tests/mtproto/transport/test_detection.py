@@ -178,6 +178,8 @@ def test_a_secret_is_demanded_and_checked(setup: Setup, secret: str | None) -> N
     with pytest.raises(FramingError, match="secret" if secret else "neither") as caught:
         server.receive_data(stream)
     assert caught.value.check == "X7"
+    if secret is not None:  # to speak another framing would not help
+        assert caught.value.expected == "an obfuscated connection that knows the secret"
     assert SECRET.hex() not in str(caught.value)
 
 

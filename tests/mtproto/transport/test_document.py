@@ -9,6 +9,7 @@ import pytest
 
 from mtproto.errors import FramingError
 from mtproto.side import Side
+from mtproto.testing.server import MAX_CONNECTIONS
 from mtproto.transport import FRAMINGS, PaddedIntermediate, detect, framing
 from mtproto.transport.obfuscation import FORBIDDEN
 from tests.mtproto import test_slow_clients, test_transports
@@ -91,6 +92,10 @@ def test_the_table_of_detection() -> None:
         assert f"`{said}`" in rows[3][1]
         with pytest.raises(FramingError, match="X11"):
             detect(start)
+
+
+def test_the_number_of_connections() -> None:
+    assert f" {MAX_CONNECTIONS:,} connections;" in TEXT
 
 
 def test_the_table_of_refusals() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -97,6 +97,10 @@ def connect(
     Raise, when awaited: ConnectionClosed (refused, unreachable, closed early), HandshakeFailed,
     TransportCodeReceived, RequestTimeout; LocalProtocolError, tl.EncodeError and ValueError for wrong arguments.
     """
+    if isinstance(keys, PublicKey | str | bytes) or not isinstance(keys, Iterable):
+        raise LocalProtocolError(f"got {keys!r:.60} as keys, expected a sequence of PublicKey or PEM text")
+    if dc is not None and not isinstance(dc, int):
+        raise LocalProtocolError(f"got {dc!r:.60} for a dc, expected an int or None")
     trusted = [key if isinstance(key, PublicKey) else _from_pem(key) for key in keys]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     known = credentials

@@ -282,8 +282,12 @@ def test_misuse_is_refused_with_a_reason() -> None:
         for key in (None, 5, object()):
             with pytest.raises(LocalProtocolError, match="among keys"):
                 mtproto.connect("127.0.0.1", 1, keys=[key])  # type: ignore[list-item]
-        with pytest.raises(LocalProtocolError, match="dc"):
-            await mtproto.connect("127.0.0.1", 1, keys=[TEST_KEY.public], dc=2**40)
+        for keys in (None, TEST_KEY.public, TEST_KEY.public.to_pem(), 5):
+            with pytest.raises(LocalProtocolError, match="as keys, expected a sequence"):
+                mtproto.connect("127.0.0.1", 1, keys=keys)  # type: ignore[arg-type]
+        for dc in (2**40, "2", 2.0):
+            with pytest.raises(LocalProtocolError, match="dc"):
+                await mtproto.connect("127.0.0.1", 1, keys=[TEST_KEY.public], dc=dc)  # type: ignore[arg-type]
         for handlers in (
             5,
             {"help.getConfig": print},

@@ -83,7 +83,7 @@ RESERVED = {
     "gmpy2": {"mtproto.crypto.bignum"},
     "cryptography": {"mtproto.crypto.rsa_key", "mtproto.crypto.ctr"},
     "rich": {"mtproto.cli.show", "mtproto.cli.ladder", "tl.rich_dump"},
-    "hypothesis": {"tl.strategies", "tl.hypothesis_plugin"},
+    "hypothesis": {"tl.strategies", "tl.hypothesis_plugin", "mtproto.testing.machine"},
     "pytest": set(),
     "time": {"mtproto.clock", "mtproto.connection", "mtproto.testing", "mtproto.cli"},
     "os": {

@@ -324,6 +324,10 @@ class Pair:
         """Let a fault happen from now on; LocalProtocolError where it makes no sense here."""
         self._scene.install(fault)
 
+    def stop_faults(self) -> None:
+        """From now on nothing more goes wrong; what has gone wrong stays so."""
+        self._scene.stop()
+
     def change_network(self, network: Network) -> None:
         """From now on the network is like this, for what is sent from now on."""
         self.network = network

@@ -32,6 +32,11 @@ class PairScene(Scene):
         if tamper is not None:
             (self._arrived if fault.is_the_servers else self._sent).append(tamper)
 
+    def stop(self) -> None:
+        """No fault happens to messages any more."""
+        self._sent.clear()
+        self._arrived.clear()
+
     def sent(self, channel: LineChannel, side: Side, payload: bytes) -> Iterator[Item]:
         """What goes out in place of a payload."""
         tampers = self._sent if side is Side.CLIENT else self._sent + self._arrived

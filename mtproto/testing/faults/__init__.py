@@ -22,6 +22,7 @@ from mtproto.testing.faults.forgeries import (
 )
 from mtproto.testing.faults.messages import (
     Delay,
+    Drop,
     DropAck,
     DropAnswer,
     DropRequest,
@@ -39,6 +40,7 @@ __all__ = [
     "BadAnswer",
     "Cut",
     "Delay",
+    "Drop",
     "DropAck",
     "DropAnswer",
     "DropRequest",
@@ -70,7 +72,7 @@ __all__ = [
 
 FAULTS: tuple[type[Fault], ...] = (
     *(Fragments, Lumps, Cut, HalfOpen, SkewClock),
-    *(DropRequest, DropAnswer, DropAck, Duplicate, Reorder, Delay, Replay, Reflect, FlipBit),
+    *(Drop, DropRequest, DropAnswer, DropAck, Duplicate, Reorder, Delay, Replay, Reflect, FlipBit),
     *(SaltRotation, SaltStorm, KeyLoss, TransportError, ServerRestart),
     *(
         ForgedContainer,

@@ -13,6 +13,7 @@ from mtproto.testing.faults.base import Altered, Fault, Item, MessageFault, Pass
 
 __all__ = [
     "Delay",
+    "Drop",
     "DropAck",
     "DropAnswer",
     "DropRequest",
@@ -76,6 +77,17 @@ class _Sided(MessageFault):
 
     def concerns(self, passing: Passing) -> bool:
         return passing.side is self.side and bool(passing.messages)
+
+
+@dataclass(frozen=True, slots=True)
+class Drop(_Sided):
+    """Whatever message it is that comes next gets lost, on a link that lives.
+
+    Right: what it was about is asked for, or comes again.
+    """
+
+    def instead(self, passing: Passing) -> Iterable[Item]:
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

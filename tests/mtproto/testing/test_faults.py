@@ -59,6 +59,8 @@ CASES = (
     Case(faults.SkewClock(-3600.0), ("C11",)),
     Case(faults.SkewClock(200.0)),
     Case(faults.SkewClock(-20.0, at=0.3), CLOSED),  # the next ping comes too late
+    *(Case(faults.Drop(side=side, nth=nth)) for side in Side for nth in range(6)),
+    Case(faults.Drop(side=SERVER, times=6)),
     Case(faults.DropRequest()),
     Case(faults.DropRequest(nth=3, times=4)),
     Case(faults.DropAnswer()),

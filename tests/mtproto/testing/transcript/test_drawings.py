@@ -196,6 +196,7 @@ def test_the_page_is_whole_and_needs_nothing_from_elsewhere() -> None:
     assert text.count('<details class="said') == len(said)
     assert page.counts["section"] == len(rows(EXAMPLE))
     assert "PHONE_NUMBER_INVALID" in shown_text
+    assert not re.search(r'data-i="\d+" class="bad"', text)  # nothing is wrong in it
     for tone in {tone for row in rows(EXAMPLE) for tone in row.tones}:
         assert f'value="{tone}" checked' in text
         assert TONES[tone] in shown_text

@@ -87,11 +87,14 @@ def test_a_connection_that_goes_on_from_another_is_a_stream_of_its_own() -> None
     assert "account.sendVerifyPhoneCode" in names(transcript, 1)
 
 
-def test_what_was_seen_is_in_the_file_at_once() -> None:
-    talk, file = Talk(), io.StringIO()
-    Recorder(file, clock=talk.clock).client(talk.client)
-    talk.client.data_to_send()
-    assert names(Transcript.parse(file.getvalue().splitlines())) == ["req_pq_multi"]
+def test_what_was_seen_is_in_the_files_at_once(tmp_path: Path) -> None:
+    talk = Talk()
+    with Recorder.open(tmp_path / "talk", key_log=tmp_path / "keys", clock=talk.clock) as recorder:
+        recorder.client(talk.client)
+        talk.server.receive_data(talk.client.data_to_send())
+        assert names(Transcript.load(tmp_path / "talk")) == ["req_pq_multi"]
+        talk.run()
+        assert len(KeyLog.load(tmp_path / "keys").new_nonces) == 1
 
 
 def test_half_a_frame_is_written_when_the_recorder_is_closed() -> None:

@@ -13,7 +13,14 @@ from mtproto import api, service, testing
 from mtproto.connection import ClientConnection
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.errors import ConnectionClosed, RemoteProtocolError
-from mtproto.events import AnswerReceived, PongReceived, RequestFailed, RequestReceived, SessionCreated
+from mtproto.events import (
+    AnswerReceived,
+    MessageReceived,
+    PongReceived,
+    RequestFailed,
+    RequestReceived,
+    SessionCreated,
+)
 from mtproto.side import Side
 from mtproto.testing.transcript import (
     ClientReplay,
@@ -44,6 +51,7 @@ from tests.mtproto.testing.transcript.example import (
 
 EXAMPLE = Transcript.load(TRANSCRIPT)
 GOOD, BAD = verify("+12025550123"), verify("some string here")
+NEWS = bytes(api.UserEmpty(id=7))
 
 
 class Live:
@@ -74,6 +82,9 @@ class Live:
             for event in self.events
             if isinstance(event, AnswerReceived | RequestFailed)
         ]
+
+    def news(self) -> list[bytes]:
+        return [event.body for event in self.events if isinstance(event, MessageReceived)]
 
 
 def hold(live: Live) -> None:
@@ -124,7 +135,27 @@ def test_requests_may_come_in_another_order_and_in_wrappers() -> None:
         bytes(api.InvokeWithLayer(layer=228, query=api.decode(GOOD, api.account.SendVerifyPhoneCode)))
     )
     live.run()
-    assert sorted(live.answers(), key=str) == sorted([CODE, "400 PHONE_NUMBER_INVALID"], key=str)
+    assert live.answers() == ["400 PHONE_NUMBER_INVALID", CODE]
+
+
+def test_what_answers_nothing_comes_when_all_has_come_that_was_before_it() -> None:
+    talk, file = Talk(), io.StringIO()
+    with Recorder(file, clock=talk.clock) as recorder:
+        recorder.client(talk.client)
+        talk.run()
+        talk.ask(GOOD)
+        (session,) = talk.state.sessions
+        talk.state.notify(session, NEWS)
+        talk.run()
+        talk.ask(BAD)
+    live = Live(Transcript.parse(file.getvalue().splitlines()))
+    live.run()
+    live.client.ping(1)
+    live.run()
+    assert not live.news()
+    live.client.send_request(GOOD)
+    live.run()
+    assert live.news() == [NEWS]
 
 
 def test_who_asks_for_something_else_is_told_what_was_asked_then() -> None:
@@ -170,15 +201,19 @@ def test_a_client_with_a_key_of_its_own() -> None:
 
 def replayed(client: ClientReplay, talk: Talk) -> None:
     """The replay of a client, and a live server in memory."""
-    while True:
-        out = client.data_to_send()
-        for event in talk.server.receive_data(out):
-            if isinstance(event, RequestReceived):
-                talk.server.answer(event.session, event.msg_id, talk._answer(event))
-        back = talk.server.data_to_send()
-        client.receive_data(back)
-        if not out and not back:
-            return
+    while exchange(client, talk):
+        pass
+
+
+def exchange(client: ClientReplay, talk: Talk) -> bool:
+    """What either has to say now; whether that was anything."""
+    out = client.data_to_send()
+    for event in talk.server.receive_data(out):
+        if isinstance(event, RequestReceived):
+            talk.server.answer(event.session, event.msg_id, talk._answer(event))
+    back = talk.server.data_to_send()
+    client.receive_data(back)
+    return bool(out or back)
 
 
 @pytest.mark.parametrize("obfuscated", [False, True])
@@ -203,6 +238,25 @@ def test_a_replayed_client_takes_another_salt() -> None:
     replayed(client, talk)
     assert client.is_done
     assert [a.live for a in client.answers] == [CODE, NUMBER_INVALID]
+
+
+def test_what_was_refused_in_a_container_is_sent_again_and_nothing_else() -> None:
+    talk, file = Talk(), io.StringIO()
+    with Recorder(file, clock=talk.clock) as recorder:
+        recorder.client(talk.client)
+        talk.run()
+        talk.ask(CONFIG_WANTED)
+        talk.ask(GOOD, BAD)
+    recorded = Transcript.parse(file.getvalue().splitlines())
+    live = Talk(seed=9)
+    client = replay_client(recorded, [TEST_KEY.public], clock=live.clock, rng=seeded(13))
+    while len(client.answers) < 1:
+        exchange(client, live)
+    for key_id in live.state.salts:
+        live.state.rotate_salt(key_id, keep_previous=False)
+    replayed(client, live)
+    assert client.is_done
+    assert [answer.live for answer in client.answers[1:]] == [CODE, NUMBER_INVALID]
 
 
 def test_a_replayed_client_waits_for_the_answers_that_it_waited_for_then() -> None:

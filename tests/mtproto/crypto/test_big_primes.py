@@ -87,6 +87,13 @@ def test_both_have_to_be_prime(q: bool, p: bool) -> None:
         assert not is_safe_prime(number)
 
 
+def test_a_prime_q_is_not_looked_at_where_p_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hostile server's dearest refusal: all that is done for it is one exponentiation."""
+    number = next_where(2**100, q_is_prime=True, p_is_prime=False)
+    monkeypatch.setattr(big_primes, "is_big_prime", pytest.fail)
+    assert not is_safe_prime(number)
+
+
 def test_cost_of_a_good_prime() -> None:
     times = []
     for _ in range(3):

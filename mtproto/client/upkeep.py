@@ -17,6 +17,7 @@ from mtproto.connection import ClientConnection
 from mtproto.errors import (
     AuthKeyLost,
     ConnectionClosed,
+    HandshakeFailed,
     RemoteProtocolError,
     RpcError,
     TempKeyLost,
@@ -53,6 +54,12 @@ class Surroundings:
     rng: Callable[[int], bytes] = os.urandom
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     tap: Tap | None = None
+
+
+def _is_key_unknown(error: Exception) -> bool:
+    """Whether the server could not read a binding under our permanent key, which it could once (H15)."""
+    told = error.got if isinstance(error, HandshakeFailed) else None
+    return isinstance(told, RpcError) and told.message == "ENCRYPTED_MESSAGE_INVALID"
 
 
 class Upkeep:
@@ -130,6 +137,8 @@ class Upkeep:
             while True:
                 self._begin()
                 error = await link.run()
+                if self._was_ready.is_set() and _is_key_unknown(error):
+                    raise AuthKeyLost from error
                 if not self._may_go_on(error):
                     return
                 socket = await self._dialled_again(error)

@@ -22,7 +22,7 @@ from mtproto.closing import close_writer
 from mtproto.connection import Deadlines, ServerConnection, ServerState
 from mtproto.connection.state import Carrier
 from mtproto.crypto.rsa import PrivateKey, PublicKey
-from mtproto.errors import RemoteProtocolError
+from mtproto.errors import LocalProtocolError, RemoteProtocolError
 from mtproto.events import SessionId
 from mtproto.testing.dispatch import Dispatcher, RequestLog
 from mtproto.testing.faults.base import Fault
@@ -42,6 +42,11 @@ MAX_CONNECTIONS = 10_000
 _WAITING_CONNECTIONS = 1024  # that the system keeps until they are accepted
 _CLOSING_TIME = 0.5
 _ENDING_TIME = 3.0
+
+
+def _check_kind(name: str, value: object, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise LocalProtocolError(f"got {value!r:.60} for {name}, expected a {kind.__name__}")
 
 
 class LoopbackServer:
@@ -72,6 +77,15 @@ class LoopbackServer:
         clock: Callable[[], float] = time.time,
         rng: Callable[[int], bytes] = os.urandom,
     ) -> None:
+        _check_kind("key_exchange", key_exchange, KeyExchange)
+        _check_kind("deadlines", deadlines, Deadlines)
+        for name, most in (
+            ("max_connections", max_connections),
+            ("max_backlog", max_backlog),
+            ("max_pending", max_pending),
+        ):
+            if type(most) is not int or most < 1:
+                raise LocalProtocolError(f"got {most!r:.60} for {name}, expected an int above 0")
         self.host = host
         self.port = port
         self.state = ServerState(clock=clock, rng=rng, strict=strict) if state is None else state

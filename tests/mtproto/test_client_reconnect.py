@@ -13,7 +13,9 @@ from mtproto import api
 from mtproto.client import Backoff, Disconnected, Feed, Notice, Reconnected
 from mtproto.connection.keep_alive import KeepAlive
 from mtproto.errors import (
+    AuthKeyLost,
     ConnectionClosed,
+    HandshakeFailed,
     LocalProtocolError,
     PeerSilent,
     RemoteProtocolError,
@@ -346,6 +348,21 @@ def test_a_temporary_key_that_the_server_has_lost_is_replaced() -> None:
             assert client.auth_key == key
             assert temporary not in server.state.keys
             assert len(server.state.keys) == 2
+
+    run(scenario)
+
+
+def test_a_permanent_key_that_is_lost_behind_a_temporary_one_is_said_to_be_lost() -> None:
+    async def scenario() -> None:
+        async with (
+            serve(key=TEST_KEY) as server,
+            connected(server, sleep=Sleeper(), temp_key_lifetime=3600) as client,
+        ):
+            server.state.forget_key(client.auth_key.key_id)
+            with pytest.raises(AuthKeyLost) as caught:
+                await client.invoke(REQUEST)
+            assert isinstance(caught.value.__cause__, HandshakeFailed)
+            assert client.is_closed
 
     run(scenario)
 

@@ -298,3 +298,20 @@ def test_salts_change_at_once_when_they_are_told_to(keeps: bool) -> None:
             assert len(contexts) == 2, "the request was executed once"
 
     run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("key_exchange", "x"),
+        ("deadlines", 5),
+        ("max_connections", 0),
+        ("max_backlog", -1),
+        ("max_pending", "many"),
+    ],
+)
+def test_arguments_that_can_not_be_are_refused_at_once(name: str, value: object) -> None:
+    with pytest.raises(LocalProtocolError, match=f"for {name}, expected"):
+        serve(key=TEST_KEY, **{name: value})  # type: ignore[arg-type]
+    with pytest.raises(LocalProtocolError, match="32-bit"):
+        KeyExchange(dc=2**40)

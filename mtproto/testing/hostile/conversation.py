@@ -1,0 +1,94 @@
+"""A conversation: a list of nodes, what it is called, which rule it tests, and what a right peer does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from mtproto.errors import LocalProtocolError
+from mtproto.side import Side
+from mtproto.testing.hostile.failure import ConversationFailed
+from mtproto.testing.hostile.nodes import Ended, Listening, Node, checked_nodes, played, walk
+from mtproto.testing.hostile.stage import Stage
+
+__all__ = ["Conversation"]
+
+
+class Conversation:
+    """What is said to a peer and expected of it, in order; it prints as a specification.
+
+    `check` is the id of the rule that it tests, `right` what a right peer does.  It `examines` a client or a
+    server; that is told by the nodes, or has to be said.  Raise LocalProtocolError for what makes no sense.
+    """
+
+    def __init__(
+        self,
+        nodes: Iterable[Node],
+        *,
+        name: str = "a conversation",
+        check: str = "",
+        right: str = "",
+        examines: Side | None = None,
+    ) -> None:
+        self.name = name
+        self.check = check
+        self.right = right
+        self.nodes = checked_nodes(nodes, repr(name))
+        sides = {node.side for node in walk(self.nodes)} - {None}
+        if examines is not None:
+            sides.add(examines.peer)
+        if len(sides) != 1:
+            what = (
+                "either side could say this" if not sides else "some nodes are a client's, others a server's"
+            )
+            raise LocalProtocolError(f"{name!r}: {what}; say which side it examines=Side.CLIENT or SERVER")
+        self.side = sides.pop() or Side.SERVER
+        """The side that the script plays."""
+
+    @property
+    def examines(self) -> Side:
+        """The side that the peer plays."""
+        return self.side.peer
+
+    @property
+    def needs_ready_key(self) -> bool:
+        """Whether it begins in a session: without a key exchange."""
+        return not any(node.exchanges_keys for node in walk(self.nodes))
+
+    def play(self, stage: Stage) -> Listening:
+        """The nodes one after the other; ConversationFailed where the peer does something else."""
+        try:
+            yield from played(self.nodes, stage)
+        except Ended:
+            return
+        except ConversationFailed as error:
+            raise self._complete(error) from None
+
+    def _complete(self, error: ConversationFailed) -> ConversationFailed:
+        place = error.node
+        nodes, text = self.nodes, ""
+        for index in map(int, filter(None, place.split("."))):
+            if index > len(nodes):
+                break
+            text = str(nodes[index - 1])
+            lists = nodes[index - 1].inner()
+            nodes = lists[0] if len(lists) == 1 else ()
+        error.name, error.check, error.node = self.name, self.check, f"{place}: {text}" if text else place
+        error.args = ("\n".join(error.lines()),)
+        return error
+
+    def __repr__(self) -> str:
+        return f"<Conversation {self.name!r}, {len(self.nodes)} nodes>"
+
+    def __str__(self) -> str:
+        head = f"{self.name}{f' [{self.check}]' if self.check else ''}"
+        right = [f"  right: {self.right}"] if self.right else []
+        return "\n".join([head, *right, *(f"  {line}" for line in _lines(self.nodes, ""))])
+
+
+def _lines(nodes: Iterable[Node], before: str) -> Iterator[str]:
+    for index, node in enumerate(nodes, 1):
+        number = f"{before}{index}"
+        yield f"{number:<6}{node}"
+        for letter, inner in zip("abcdefghijklmnopqrstuvwxyz", node.inner(), strict=False):
+            choice = f"{number}{letter}." if len(node.inner()) > 1 else f"{number}."
+            yield from _lines(inner, choice)

@@ -1,0 +1,60 @@
+"""How a conversation fails: what was expected where, what came instead, and all that was said before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+__all__ = ["ConversationFailed", "Transcript"]
+
+
+class Transcript:
+    """What was said so far, line by line; times are seconds from the beginning."""
+
+    def __init__(self, start: float) -> None:
+        self._start = start
+        self.lines: list[str] = []
+
+    def note(self, now: float, what: str) -> None:
+        """Add a line."""
+        self.lines.append(f"{now - self._start:8.3f}  {what}")
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+class ConversationFailed(AssertionError):
+    """The peer did not do what the conversation expects.
+
+    `name` is that of the conversation, `check` the rule it tests, `node` the number and text of the node at which
+    it failed, `expected` the alternatives there, `got` what came; `seed` replays it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        check: str,
+        *,
+        node: str,
+        expected: Sequence[str],
+        got: str,
+        transcript: Transcript,
+        seed: int,
+    ) -> None:
+        self.name = name
+        self.check = check
+        self.node = node
+        self.expected = tuple(expected)
+        self.got = got
+        self.transcript = tuple(transcript.lines)
+        self.seed = seed
+        super().__init__("\n".join(self.lines()))
+
+    def lines(self) -> Iterable[str]:
+        """The text, line by line."""
+        yield f"{self.name or 'the conversation'} fails{f' [{self.check}]' if self.check else ''}, seed={self.seed}"
+        yield f"  at node   {self.node}"
+        for index, alternative in enumerate(self.expected):
+            yield f"  {'       or ' if index else 'expected  '}{alternative}"
+        yield f"  got       {self.got}"
+        yield "  so far:"
+        yield from (f"    {line}" for line in self.transcript or ("nothing",))

@@ -1,0 +1,330 @@
+"""What a client must not take, or has to live with, in a session: checks C1 to C22, T, X."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable
+from struct import pack
+
+from mtproto import service
+from mtproto.crypto.aes import ige_decrypt, ige_encrypt
+from mtproto.crypto.auth_key import AuthKey
+from mtproto.crypto.kdf import derive, msg_key
+from mtproto.message import is_content_related
+from mtproto.side import Side
+from mtproto.testing.hostile.bodies import Answer, Container, Gzip, Part, Service
+from mtproto.testing.hostile.choosing import AnyOf, Serve
+from mtproto.testing.hostile.conversation import Conversation
+from mtproto.testing.hostile.expecting import Expect, ExpectClose, Silence
+from mtproto.testing.hostile.happenings import Heard
+from mtproto.testing.hostile.key_exchange import KeyExchange
+from mtproto.testing.hostile.library.probes import (
+    BAD_SALT,
+    OPENING,
+    PROBE,
+    cut,
+    flipped_at,
+    has_bad_salt,
+    ignored,
+    refused,
+    shifted,
+    too_long_a_frame,
+    zero_frame,
+    zeros,
+)
+from mtproto.testing.hostile.nodes import Code, End, Repeat, Send, Wait
+from mtproto.testing.hostile.stage import Stage
+
+__all__ = ["CONVERSATIONS", "FIRST", "LAST"]
+
+FIRST, LAST = (
+    Conversation(
+        [*OPENING, Send("new_session_created"), Send(Answer()), Serve()],
+        name=f"sanity, {when}",
+        right="agrees on a key, makes a request, takes its answer",
+    )
+    for when in ("first", "last")
+)
+_OTHER_KEY = AuthKey(bytes(range(256)))
+_STATE = Service("msgs_state_req")
+_RESENDS = 32
+
+
+# The envelope
+
+
+def _envelopes() -> Iterable[Conversation]:
+    yield refused("a message under another auth_key_id", "C1", auth_key_id=b"hostile!")
+    yield refused("a message under another auth_key", "C1", auth_key=_OTHER_KEY)
+    yield refused(
+        "another auth_key, under the auth_key_id in use", "C3", auth_key=_OTHER_KEY, auth_key_id=_own_id
+    )
+    yield refused("encrypted data cut by 4 bytes", "C2", payload=cut(4))
+    yield refused("encrypted data cut by a block", "C3", payload=cut(16))
+    yield refused("no encrypted data", "C2", payload=lambda p: p[:24])
+    yield refused("msg_key that is not that of the plaintext", "C3", msg_key=flipped_at(0))
+    yield refused("msg_key that leaves the padding out", "C3", payload=_unpadded_key)
+    yield refused("a bit flipped in msg_key", "C3", payload=flipped_at(8))
+    yield refused("a bit flipped in the last block", "C3", payload=flipped_at(-1))
+    yield refused("a client's message, reflected", "C3", direction=Side.CLIENT)
+    for length in (-4, 2**31 - 4, 4096):
+        yield refused(f"length {length}", "C5", length=length)
+    yield refused("a length that goes into the padding by 12 bytes", "C7", length=lambda n: n + 12)
+    yield refused("a length that is no multiple of 4", "C6", length=lambda n: n + 1)
+    yield refused("4 bytes of padding", "C7", padding=4)
+    yield refused("1028 bytes of padding", "C7", padding=1028)
+    yield refused("a message of another session", "C8", session_id=lambda s: s ^ 1)
+
+
+def _own_id(computed: bytes, stage: Stage) -> bytes:
+    return stage.known_key().key_id
+
+
+def _unpadded_key(payload: bytes, stage: Stage) -> bytes:
+    """The message encrypted again under the msg_key of its first 60 bytes alone: 28 are its body."""
+    key = stage.known_key().data
+    plaintext = ige_decrypt(payload[24:], *derive(key, payload[8:24], 8))
+    short = msg_key(key, plaintext[:60], 8)
+    return payload[:8] + short + ige_encrypt(plaintext, *derive(key, short, 8))
+
+
+# Numbers
+
+
+def _numbers() -> Iterable[Conversation]:
+    yield refused("msg_id divisible by 4", "C9", msg_id=lambda i: i & ~3)
+    yield refused("msg_id 2 modulo 4", "C9", msg_id=lambda i: (i & ~3) | 2)
+    yield refused("a message that is 310 s old", "C11", _STATE, msg_id=shifted(-310))
+    yield refused("a message that is 40 s ahead", "C11", _STATE, msg_id=shifted(40))
+    yield ignored(
+        "the msg_id of the message before",
+        "C10",
+        Send("bad_server_salt", new_server_salt=1),
+        Expect("request"),
+        Send(PROBE, msg_id=lambda _, stage: stage.last_sent),
+    )
+    yield Conversation(
+        [*OPENING, Send(Answer()), Expect("msgs_ack", where=_acknowledges, what="for it", within=70)],
+        name="an answer is acknowledged",
+        check="C19",
+        right="acknowledges it within a minute",
+    )
+    yield Conversation(
+        [
+            KeyExchange(),
+            Expect("request", where=_has_good_numbers, what="with good numbers"),
+            Serve(never=_has_bad_numbers),
+        ],
+        name="msg_id and seq_no of requests",
+        check="C20",
+        right="its msg_ids are divisible by 4, tell the time, and grow; seq_nos count what has to be acknowledged",
+    )
+
+
+def _acknowledges(heard: Heard, stage: Stage) -> bool:
+    return stage.last_sent in stage.acked
+
+
+def _has_good_numbers(heard: Heard, stage: Stage) -> bool:
+    is_timely = abs(heard.msg_id / 2**32 - stage.clock()) < 30
+    return is_timely and not _has_bad_numbers(heard)
+
+
+def _has_bad_numbers(heard: Heard) -> bool:
+    is_odd = heard.name == "gzip_packed" or heard.seq_no & 1 == is_content_related(heard.body)
+    return bool(heard.msg_id & 3) or not is_odd
+
+
+# Messages about messages
+
+
+def _notices() -> Iterable[Conversation]:
+    yield ignored(
+        "bad_server_salt about no message of its",
+        "C15",
+        Send("bad_server_salt", bad_msg_id=4, new_server_salt=BAD_SALT),
+    )
+    for code in (16, 17, 32, 33, 48, 64):
+        notice = Service("bad_msg_notification", bad_msg_id=4, error_code=code)
+        yield ignored(f"bad_msg_notification {code} about no message of its", "C15", Send(notice))
+    for code in (16, 17, 32, 33):
+        yield Conversation(
+            [
+                *OPENING,
+                Send("bad_msg_notification", error_code=code),
+                Expect("request", where=_is_another, what="under another msg_id"),
+                Serve(),
+            ],
+            name=f"bad_msg_notification {code}",
+            check="C15",
+            right="sends the request again under another msg_id",
+        )
+    yield Conversation(
+        [
+            *OPENING,
+            Send("bad_server_salt", new_server_salt=77),
+            Expect("request", where=lambda heard: heard.salt == 77, what="with the new salt"),
+            Serve(),
+        ],
+        name="bad_server_salt",
+        check="C15",
+        right="sends the request again with the new salt",
+    )
+    yield Conversation(
+        [
+            *OPENING,
+            Repeat(
+                _RESENDS,
+                Send("bad_server_salt", new_server_salt=lambda salt: salt + 1),
+                AnyOf(Expect("request"), [ExpectClose(), End()], [Silence(), End()]),
+            ),
+            Send("bad_server_salt", new_server_salt=lambda salt: salt + 1),
+            AnyOf(ExpectClose(), Silence()),
+        ],
+        name="bad_server_salt for ever",
+        check="C15",
+        right=f"gives up before it has sent a request {_RESENDS} times",
+    )
+    yield ignored("rpc_result of no request", "C16", Send(Answer(b"\x37\x97\x79\xbc" * 2, req_msg_id=4)))
+    yield ignored("a pong that nobody has asked for", "C16", Send(Service("pong", msg_id=4, ping_id=5)))
+    salts = [service.FutureSalt(valid_since=0, valid_until=2**31 - 1, salt=BAD_SALT)]
+    yield ignored(
+        "salts that nobody has asked for", "C16", Send("future_salts", req_msg_id=4, salts=salts), Wait(2)
+    )
+    yield ignored(
+        "states that nobody has asked for", "C16", Send("msgs_state_info", req_msg_id=4, info=b"\1")
+    )
+
+
+def _is_another(heard: Heard, stage: Stage) -> bool:
+    return [h.msg_id for h in stage.heard if not h.is_plain].count(heard.msg_id) == 1
+
+
+# Containers, gzip_packed and their like
+
+
+def _containers() -> Iterable[Conversation]:
+    cases: dict[str, Container] = {
+        "with a count of 1025": Container(Part(PROBE), count=1025),
+        "with a count of -1": Container(Part(PROBE), count=-1),
+        "with a count that is too small": Container(Part(PROBE), Part("pong"), count=1),
+        "of 1025 messages": Container(Part(PROBE), *[Part("pong")] * 1024),
+        "with a message in it that is too long": Container(Part(PROBE), Part("pong", length=2**30)),
+        "with a message in it of -4 bytes": Container(Part(PROBE), Part("pong", length=-4)),
+        "with a message in it of no bytes": Container(Part(PROBE), Part(b"")),
+        "with a length in it that is no multiple of 4": Container(Part(PROBE), Part("pong", length=19)),
+        "with a message in it that is not older": Container(Part(PROBE, msg_id=lambda i: i + 2**34)),
+        "with bytes behind": Container(Part(PROBE), trailing=b"leftover"),
+        "in a container": Container(Container(PROBE)),
+    }
+    for what, body in cases.items():
+        yield refused(f"a container {what}", "C17", body)
+    yield Conversation(
+        [
+            *OPENING,
+            Send(Container(*[Part("pong")] * 1023, Part(PROBE))),
+            Expect("request", where=has_bad_salt, what="again, since the last message in it said so"),
+            Serve(),
+        ],
+        name="a container of 1024 messages",
+        check="C17",
+        right="takes it",
+    )
+    yield ignored("a container of nothing", "C17", Send(Container()))
+
+
+def _packed() -> Iterable[Conversation]:
+    yield refused("a container in gzip_packed", "C18", Gzip(Container(PROBE)))
+    yield refused("a container in gzip_packed in a container", "C18", Container(Gzip(Container(PROBE))))
+    yield refused("gzip_packed in gzip_packed", "C18", Gzip(Gzip(PROBE)))
+    yield refused(
+        "gzip_packed with a wrong CRC", "C18", Gzip(PROBE, packed_data=lambda d: d[:-8] + bytes(4) + d[-4:])
+    )
+    yield refused(
+        "gzip_packed with a wrong size", "C18", Gzip(PROBE, packed_data=lambda d: d[:-4] + bytes(4))
+    )
+    yield refused("gzip_packed that is cut off", "C18", Gzip(PROBE, packed_data=lambda d: d[:-8]))
+    yield refused(
+        "gzip_packed of two members",
+        "C18",
+        Gzip(PROBE, packed_data=lambda d: d + gzip.compress(b"", mtime=0)),
+    )
+    yield refused("gzip_packed with something behind", "C18", Gzip(PROBE, packed_data=lambda d: d + b"more"))
+    yield refused("msg_copy", "C18", _msg_copy)
+    yield Conversation(
+        [
+            *OPENING,
+            Send(Answer(Gzip(zeros))),
+            Send(_STATE),
+            AnyOf(ExpectClose(), Expect("msgs_state_info"), Expect("request"), Silence()),
+        ],
+        name="an answer that unpacks to 64 MiB",
+        check="C18",
+        right="fails that request, or closes; no memory is used up",
+    )
+
+
+def _msg_copy(stage: Stage) -> bytes:
+    body = bytes(PROBE.make(stage))
+    inner = pack("<qii", stage.ids.next(), 1, len(body)) + body
+    return pack("<II", service.MsgCopy.CONSTRUCTOR_ID, service.Message.CONSTRUCTOR_ID) + inner
+
+
+def _bodies() -> Iterable[Conversation]:
+    yield ignored("a message that nobody knows", "T8", Send(pack("<II", 0x0BADF00D, 1)))
+    yield refused("bad_server_salt cut by 8 bytes", "T1", _cut_probe)
+    yield refused("bad_server_salt with 4 bytes behind", "T9", _long_probe)
+    yield Conversation(
+        [
+            *OPENING,
+            Send(pack("<III", service.MsgsAck.CONSTRUCTOR_ID, 0x1CB5C415, 2**31 - 1)),
+            AnyOf(ExpectClose(), [Silence(), Send(Answer()), Serve()]),
+        ],
+        name="msgs_ack that says 2^31 - 1 msg_ids",
+        check="T2",
+        right="closes, or ignores it",
+    )
+    for name in ("ping", "rpc_error", "future_salt", "http_wait", "destroy_session"):
+        yield ignored(f"{name}, which no server says", "T8", Send(name))
+
+
+def _cut_probe(stage: Stage) -> bytes:
+    return bytes(PROBE.make(stage))[:-8]
+
+
+def _long_probe(stage: Stage) -> bytes:
+    return bytes(PROBE.make(stage)) + bytes(4)
+
+
+# Transports
+
+
+def _transports() -> Iterable[Conversation]:
+    for code in (-404, -429):
+        yield Conversation(
+            [*OPENING, Code(code), AnyOf(ExpectClose(), Silence(but=["req_pq_multi", "req_pq", "request"]))],
+            name=f"transport error {code} in a session",
+            check="C22",
+            right="closes; it agrees on no new key by itself in this connection",
+        )
+    for name, frame, check in (
+        ("of no bytes", zero_frame, "X2"),
+        ("of 64 MiB and more", too_long_a_frame, "X1"),
+    ):
+        yield Conversation(
+            [*OPENING, Send("pong", frame=frame), ExpectClose()],
+            name=f"a frame {name}",
+            check=check,
+            right="closes at once",
+        )
+
+
+CONVERSATIONS: tuple[Conversation, ...] = (
+    *_envelopes(),
+    *_numbers(),
+    *_notices(),
+    *_containers(),
+    *_packed(),
+    *_bodies(),
+    *_transports(),
+)

@@ -1,0 +1,230 @@
+"""Hostile peers over TCP: a server that listens, a client that connects.  Time is real here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from random import Random
+from types import TracebackType
+
+from mtproto.closing import close_writer
+from mtproto.crypto.auth_key import AuthKey
+from mtproto.crypto.rsa import PrivateKey, PublicKey
+from mtproto.errors import LocalProtocolError
+from mtproto.side import Side
+from mtproto.testing.hostile.conversation import Conversation
+from mtproto.testing.hostile.play import PATIENCE, QUIET, Play
+from mtproto.testing.hostile.rehearsal import REQUEST
+from mtproto.transport import ProxySecret
+
+__all__ = ["HostileServer", "call", "listen"]
+
+_READ_SIZE = 64 * 1024
+_CLOSING_TIME = 0.5
+
+
+async def drive(play: Play, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Play a conversation on a socket to its end, and close that."""
+    loop = asyncio.get_running_loop()
+    try:
+        while True:
+            writer.write(play.data_to_send())
+            if play.closes:
+                break
+            timer = play.next_timer()
+            delay = None if timer is None else max(0.0, timer - play.clock())
+            try:
+                async with asyncio.timeout_at(None if delay is None else loop.time() + delay):
+                    data = await reader.read(_READ_SIZE)
+            except TimeoutError:
+                play.handle_timer()
+                continue
+            except OSError:
+                data = b""
+            if data:
+                play.receive_data(data)
+            else:
+                play.receive_eof()
+    finally:
+        with contextlib.suppress(OSError):
+            await close_writer(writer, _CLOSING_TIME)
+        play.receive_eof()
+
+
+class HostileServer:
+    """A server that plays a conversation with each client that connects; made by `listen`.
+
+    `plays` are those conversations, in the order of their connections.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        make: Callable[[PrivateKey, int], Play],
+        host: str,
+        port: int,
+        key: PrivateKey | None,
+    ) -> None:
+        self.conversation = conversation
+        self.host = host
+        self.port = port
+        self.plays: list[Play] = []
+        self._make = make
+        self._key = key
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._first: asyncio.Future[Play] | None = None
+
+    @property
+    def public_key(self) -> PublicKey:
+        """The RSA key that clients have to trust."""
+        self._key = self._key or PrivateKey.generate()
+        return self._key.public
+
+    async def __aenter__(self) -> HostileServer:
+        self._first = asyncio.get_running_loop().create_future()
+        if self._key is None:
+            self._key = await asyncio.get_running_loop().run_in_executor(None, PrivateKey.generate)
+        self._server = await asyncio.start_server(self._serve, self.host, self.port)
+        self.host, self.port = self._server.sockets[0].getsockname()[:2]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._server is not None:
+            self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def result(self) -> Play:
+        """Wait until the first conversation is over; raise ConversationFailed where it went wrong.
+
+        Connections in which the client has said nothing at all don't count.
+        """
+        if self._first is None:
+            raise LocalProtocolError("the server does not listen yet: use it with `async with`")
+        play = await asyncio.shield(self._first)
+        play.result()
+        return play
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.add(task)
+        if self._key is None or self._first is None:
+            return
+        play = self._make(self._key, len(self.plays))
+        self.plays.append(play)
+        try:
+            await drive(play, reader, writer)
+        except asyncio.CancelledError:
+            return  # the server is closing; asyncio would log a task that was cancelled
+        except LocalProtocolError as error:  # a mistake in the script is its author's to hear of
+            if not self._first.done():
+                self._first.set_exception(error)
+        finally:
+            self._tasks.discard(task) if task is not None else None
+        if not self._first.done() and play.has_heard:
+            self._first.set_result(play)
+
+
+def listen(
+    conversation: Conversation,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    key: PrivateKey | None = None,
+    auth_key: AuthKey | None = None,
+    server_salt: int = 1,
+    transport: str | None = None,
+    obfuscated: bool = False,
+    mtproxy_secret: ProxySecret | str | bytes | None = None,
+    answer: Callable[[bytes], bytes] | None = None,
+    patience: float = PATIENCE,
+    quiet: float = QUIET,
+    seed: int = 0,
+    clock: Callable[[], float] = time.time,
+) -> HostileServer:
+    """A hostile server, as an async context manager with `host`, `port`, `public_key` and `result()`.
+
+    `auth_key` and `server_salt` are for a conversation that begins in a session; `transport` and its like are
+    those of `serve`.  `answer` gives the boxed answer to a request, `patience` and `quiet` are seconds that what
+    is expected may take, and that silence has to last.  `seed` gives the same secrets and padding again.
+    """
+    if conversation.side is not Side.SERVER:
+        raise LocalProtocolError(f"{conversation.name!r} examines servers: use call() to play it")
+
+    def make(private: PrivateKey, number: int) -> Play:
+        return Play(
+            conversation,
+            private,
+            clock=clock,
+            rng=Random(f"{seed}/script/{number}").randbytes,
+            auth_key=auth_key,
+            server_salt=server_salt,
+            transport=transport,
+            obfuscated=obfuscated,
+            mtproxy_secret=mtproxy_secret,
+            request=REQUEST,
+            answer=answer,
+            patience=patience,
+            quiet=quiet,
+            seed=seed,
+        )
+
+    return HostileServer(conversation, make, host, port, key)
+
+
+async def call(
+    host: str,
+    port: int,
+    conversation: Conversation,
+    *,
+    key: PublicKey,
+    auth_key: AuthKey | None = None,
+    server_salt: int = 1,
+    transport: str | None = None,
+    obfuscated: bool = False,
+    mtproxy_secret: ProxySecret | str | bytes | None = None,
+    dc: int = 2,
+    request: bytes = REQUEST,
+    patience: float = PATIENCE,
+    quiet: float = QUIET,
+    seed: int = 0,
+    clock: Callable[[], float] = time.time,
+) -> Play:
+    """Connect to a server, and play a conversation with it; raise ConversationFailed where it goes wrong.
+
+    `key` is the server's RSA key, `request` the boxed bytes of an honest request; the rest is as for `listen`.
+    """
+    if conversation.side is not Side.CLIENT:
+        raise LocalProtocolError(f"{conversation.name!r} examines clients: use listen() to play it")
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        play = Play(
+            conversation,
+            key,
+            clock=clock,
+            rng=Random(f"{seed}/script").randbytes,
+            auth_key=auth_key,
+            server_salt=server_salt,
+            transport=transport,
+            obfuscated=obfuscated,
+            mtproxy_secret=mtproxy_secret,
+            dc=dc,
+            request=request,
+            patience=patience,
+            quiet=quiet,
+            seed=seed,
+        )
+    except BaseException:
+        writer.close()
+        raise
+    await drive(play, reader, writer)
+    play.result()
+    return play

@@ -109,12 +109,14 @@ def _rpc_error(session: ClientSession, request: OpenRequest, msg_id: int, error:
 
 
 def _other_result(session: ClientSession, message: Message, req_msg_id: int, result: bytes) -> Events:
-    query = session.queries.pop(req_msg_id, None)
-    handler = _BY_RESULT.get(constructor_id(result))
-    if query is not None and handler is not None:
-        yield from handler(session, Message(message.msg_id, message.seq_no, result))
-    elif query is None:
-        yield MessageDropped(message.msg_id, "C16", f"an answer to {req_msg_id}, which is not open")
+    """The rpc_result of a service query: of rpc_drop_answer, on which nothing depends, and of destroy_auth_key."""
+    query, number = session.queries.get(req_msg_id), constructor_id(result)
+    if query is not None and is_query(query, service.DestroyAuthKey) and number in _OUTCOMES:
+        yield from destroy_auth_key(session, Message(message.msg_id, message.seq_no, result))
+        return
+    if query is None or not (is_query(query, service.RpcDropAnswer) and number in _DROPPED):
+        yield MessageDropped(message.msg_id, "C16", f"an answer to {req_msg_id}, which does not ask for it")
+    session.queries.pop(req_msg_id, None)
 
 
 def msg_copy(session: ClientSession, message: Message) -> Events:
@@ -151,17 +153,25 @@ def future_salts(session: ClientSession, message: Message) -> Events:
 def destroy_session(session: ClientSession, message: Message) -> Events:
     told = decode_service(message.body)
     if isinstance(told, service.DestroySessionOk | service.DestroySessionNone):
-        for msg_id, query in list(session.queries.items()):
-            if is_query(query, service.DestroySession) and query.about == (told.session_id,):
-                del session.queries[msg_id]
-        yield SessionDestroyed(told.session_id, isinstance(told, service.DestroySessionOk))
+        if _close_queries(session, service.DestroySession, (told.session_id,)):
+            yield SessionDestroyed(told.session_id, isinstance(told, service.DestroySessionOk))
+        else:
+            yield MessageDropped(message.msg_id, "C16", f"of session {told.session_id}, as nobody has asked")
 
 
 def destroy_auth_key(session: ClientSession, message: Message) -> Events:
-    for msg_id, query in list(session.queries.items()):
-        if is_query(query, service.DestroyAuthKey):
-            del session.queries[msg_id]
-    yield AuthKeyDestroyed(_OUTCOMES[constructor_id(message.body)])
+    if _close_queries(session, service.DestroyAuthKey, ()):
+        yield AuthKeyDestroyed(_OUTCOMES[constructor_id(message.body)])
+    else:
+        yield MessageDropped(message.msg_id, "C16", "of the auth_key, as nobody has asked")
+
+
+def _close_queries(session: ClientSession, cls: type[tl.TLObject], about: tuple[int, ...]) -> bool:
+    """Whether there were such queries; they are answered now."""
+    asked = [i for i, query in session.queries.items() if is_query(query, cls) and query.about == about]
+    for msg_id in asked:
+        del session.queries[msg_id]
+    return bool(asked)
 
 
 _OUTCOMES = {
@@ -169,11 +179,10 @@ _OUTCOMES = {
     service.DestroyAuthKeyNone.CONSTRUCTOR_ID: "none",
     service.DestroyAuthKeyFail.CONSTRUCTOR_ID: "fail",
 }
-
-
-def rpc_drop_answer(session: ClientSession, message: Message) -> Events:
-    """Whether the answer that nobody waits for was dropped in time: nothing depends on it."""
-    yield from ()
+_DROPPED = {
+    cls.CONSTRUCTOR_ID
+    for cls in (service.RpcAnswerUnknown, service.RpcAnswerDroppedRunning, service.RpcAnswerDropped)
+}
 
 
 def ignored(session: ClientSession, message: Message) -> Events:
@@ -202,12 +211,3 @@ HANDLERS: dict[int, Handler] = handlers(
     refused=refused,
 )
 """By constructor id; what is not here is the API's."""
-
-_BY_RESULT: dict[int, Handler] = {
-    **{
-        cls.CONSTRUCTOR_ID: rpc_drop_answer
-        for cls in (service.RpcAnswerUnknown, service.RpcAnswerDroppedRunning, service.RpcAnswerDropped)
-    },
-    **dict.fromkeys(_OUTCOMES, destroy_auth_key),
-}
-"""What comes as the rpc_result of a service query."""

@@ -193,11 +193,14 @@ class ClientModel(Outgoing):
         req_msg_id, result = int.from_bytes(message.body[4:12], "little", signed=True), message.body[12:]
         request = self._sent_as(req_msg_id)
         if request is None:
-            query = self.queries.pop(req_msg_id, None)
-            if query is None:
-                yield "dropped", message.msg_id, "C16"
-            elif name_of(result).startswith("destroy_auth_key_"):
+            query = self.queries.get(req_msg_id)
+            asks = "" if query is None else name_of(query.body)
+            if asks == "destroy_auth_key" and name_of(result).startswith("destroy_auth_key_"):
                 yield from self._key_destroyed(message._replace(body=result))
+                return
+            if asks != "rpc_drop_answer" or not name_of(result).startswith("rpc_answer_"):
+                yield "dropped", message.msg_id, "C16"
+            self.queries.pop(req_msg_id, None)
             return
         try:
             if name_of(result) == "gzip_packed":
@@ -373,19 +376,25 @@ class ClientModel(Outgoing):
 
     def on_destroy_session_ok(self, message: Numbered) -> Iterator[Said]:
         told = read(message.body)
-        self._answered(bytes(service.DestroySession(session_id=told.session_id)))
-        yield "destroyed", told.session_id, isinstance(told, service.DestroySessionOk)
+        if self._answered(bytes(service.DestroySession(session_id=told.session_id))):
+            yield "destroyed", told.session_id, isinstance(told, service.DestroySessionOk)
+        else:
+            yield "dropped", message.msg_id, "C16"
 
     on_destroy_session_none = on_destroy_session_ok
 
     def _key_destroyed(self, message: Numbered) -> Iterator[Said]:
-        self._answered(bytes(service.DestroyAuthKey()))
-        yield "key destroyed", name_of(message.body)[17:]
+        if self._answered(bytes(service.DestroyAuthKey())):
+            yield "key destroyed", name_of(message.body)[17:]
+        else:
+            yield "dropped", message.msg_id, "C16"
 
     on_destroy_auth_key_ok = on_destroy_auth_key_none = on_destroy_auth_key_fail = _key_destroyed
 
-    def _answered(self, body: bytes) -> None:
+    def _answered(self, body: bytes) -> bool:
+        before = len(self.queries)
         self.queries = {msg_id: query for msg_id, query in self.queries.items() if query.body != body}
+        return len(self.queries) < before
 
     # What becomes of requests
 

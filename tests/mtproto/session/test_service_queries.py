@@ -295,6 +295,33 @@ def test_a_server_may_wrap_what_it_says_of_the_key(wrapped: bool) -> None:
     assert not [e for e in pair.client_events if isinstance(e, MessageDropped)]
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        service.DestroySessionOk(session_id=1),
+        service.DestroySessionNone(session_id=1),
+        service.DestroyAuthKeyOk(),
+    ],
+)
+def test_what_nobody_wanted_destroyed_is_no_event(answer: tl.TLObject) -> None:
+    pair = agreed_pair()
+    pair.client.destroy_session(2)
+    pair.heard()
+    pair.say(answer)
+    assert checks(pair) == ["C16"]
+    assert len(pair.client_events) == 1
+
+
+@pytest.mark.parametrize("result", [ANSWER, bytes(service.DestroyAuthKeyOk())])
+def test_an_answer_to_a_query_that_does_not_ask_for_it(result: bytes) -> None:
+    pair = agreed_pair()
+    pair.client.ping(1)
+    (ping,) = said(pair, service.Ping)
+    pair.say(pack_rpc_result(ping, result))
+    assert checks(pair) == ["C16"]
+    assert not pair.client.session.queries
+
+
 def test_http_wait_is_refused_over_tcp() -> None:
     pair = agreed_pair()
     pair.client.session.send(bytes(service.HttpWait(max_delay=0, wait_after=0, max_wait=0)))

@@ -15,7 +15,7 @@ from mtproto.connection import ServerState
 from mtproto.envelope import Cipher
 from mtproto.errors import RemoteProtocolError
 from mtproto.events import MessageDropped, SessionId
-from mtproto.message import constructor_id, unpack_container
+from mtproto.message import Message, constructor_id, unpack_container
 from mtproto.side import Side
 
 __all__ = ["Ledger", "Said"]
@@ -29,7 +29,7 @@ class Said:
     """A message as it was sealed: by whom and when, in which session, its numbers and body, the salt with it.
 
     `container` is the msg_id of the container that it was in, if it was in one; containers themselves are not
-    listed.
+    listed.  A server's session that was forgotten begins a new `life` under its number.
     """
 
     time: float
@@ -40,6 +40,7 @@ class Said:
     seq_no: int
     body: bytes
     container: int | None = None
+    life: int | None = None
 
     @property
     def name(self) -> str:
@@ -75,15 +76,21 @@ class Ledger:
         cipher = self._ciphers.get((auth_key.key_id, side))
         if cipher is None:
             cipher = self._ciphers[auth_key.key_id, side] = Cipher(auth_key, side.peer)
+        container: int | None
         try:
             salt, session_id, msg_id, seq_no, body = cipher.open(payload)
             session = SessionId(auth_key.key_id, session_id)
-            if constructor_id(body) != _CONTAINER:
-                return (Said(time, side, session, salt, msg_id, seq_no, body),)
-            inner = unpack_container(body, msg_id)
+            if constructor_id(body) == _CONTAINER:
+                container, messages = msg_id, unpack_container(body, msg_id)
+            else:
+                container, messages = None, [Message(msg_id, seq_no, body)]
         except RemoteProtocolError:
             return ()
-        return tuple(Said(time, side, session, salt, m.msg_id, m.seq_no, m.body, msg_id) for m in inner)
+        known = self.state.sessions.get(session) if side is Side.SERVER else None
+        life = None if known is None else known.unique_id
+        return tuple(
+            Said(time, side, session, salt, m.msg_id, m.seq_no, m.body, container, life) for m in messages
+        )
 
     # What is sealed
 
@@ -99,10 +106,10 @@ class Ledger:
             self._number(message)
             self._settle(message)
 
-    def _place(self, said: Said) -> tuple[object, ...]:
+    @staticmethod
+    def _place(said: Said) -> tuple[object, ...]:
         """Where numbers go on: in a session, as long as its server remembers it."""
-        session = self.state.sessions.get(said.session) if said.side is Side.SERVER else None
-        return said.side, said.session, None if session is None else session.unique_id
+        return said.side, said.session, said.life
 
     def _number(self, said: Said) -> None:
         place = self._place(said)

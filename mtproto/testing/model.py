@@ -9,7 +9,7 @@ core.telegram.org/mtproto/service_messages_about_messages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import tl
@@ -56,17 +56,15 @@ class Voice:
 class Model:
     """`complaints` are the rules that were broken.
 
-    `life` tells which life a server's session is in, since one that was forgotten begins anew under its number;
     `salts` are those that the client has from elsewhere.
     """
 
-    def __init__(self, life: Callable[[SessionId], object], salts: Iterable[int] = ()) -> None:
+    def __init__(self, salts: Iterable[int] = ()) -> None:
         self.complaints: list[str] = []
-        self._life = life
         self._voices: dict[tuple[object, ...], Voice] = {}
         self._salts = set(salts)
         self._odd: dict[Side, set[int]] = {side: set() for side in Side}
-        self._answers: dict[tuple[SessionId, int], bytes] = {}
+        self._answers: dict[tuple[SessionId, int | None, int], bytes] = {}
         self._dropped: set[int] = set()
 
     def read(self, messages: Iterable[Said]) -> None:
@@ -78,8 +76,7 @@ class Model:
         self.complaints.append(f"{said.side.name}, {said.name} {said.msg_id}, seq_no {said.seq_no}: {what}")
 
     def _judge(self, said: Said) -> None:
-        life = self._life(said.session) if said.side is Side.SERVER else None
-        voice = self._voices.setdefault((said.side, said.session, life), Voice())
+        voice = self._voices.setdefault((said.side, said.session, said.life), Voice())
         self._in_container(said, voice)
         known = voice.bodies.get(said.msg_id)
         if known is None:
@@ -154,6 +151,6 @@ class Model:
         request = int.from_bytes(said.body[4:12], "little", signed=True)
         if request not in self._odd[Side.CLIENT]:
             self._complain(said, f"answers {request}, which was never asked")
-        before = self._answers.setdefault((said.session, request), said.body)
+        before = self._answers.setdefault((said.session, said.life, request), said.body)
         if before != said.body and request not in self._dropped:
             self._complain(said, f"another answer to {request} than before")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from mtproto.testing import faults
-from mtproto.testing.answering import Later
-from mtproto.testing.calls import Call
-from mtproto.testing.checks import StillRunning
-from mtproto.testing.context import RequestContext
-from mtproto.testing.dispatch import RequestLog
-from mtproto.testing.handlers import Handler, Handlers
-from mtproto.testing.key_exchange import KeyExchange
-from mtproto.testing.ledger import Said
-from mtproto.testing.network import Ending, Network
-from mtproto.testing.pair import Pair
-from mtproto.testing.server import LoopbackServer
-from mtproto.testing.serving import serve
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mtproto.testing import faults
+    from mtproto.testing.answering import Later
+    from mtproto.testing.calls import Call
+    from mtproto.testing.checks import StillRunning
+    from mtproto.testing.context import RequestContext
+    from mtproto.testing.dispatch import RequestLog
+    from mtproto.testing.handlers import Handler, Handlers
+    from mtproto.testing.key_exchange import KeyExchange
+    from mtproto.testing.ledger import Said
+    from mtproto.testing.network import Ending, Network
+    from mtproto.testing.pair import Pair
+    from mtproto.testing.server import LoopbackServer
+    from mtproto.testing.serving import serve
 
 __all__ = [
     "Call",
@@ -33,3 +35,36 @@ __all__ = [
     "faults",
     "serve",
 ]
+
+_LATER = {
+    "Call": "calls",
+    "Ending": "network",
+    "Handler": "handlers",
+    "Handlers": "handlers",
+    "KeyExchange": "key_exchange",
+    "Later": "answering",
+    "LoopbackServer": "server",
+    "Network": "network",
+    "Pair": "pair",
+    "RequestContext": "context",
+    "RequestLog": "dispatch",
+    "Said": "ledger",
+    "serve": "serving",
+    "StillRunning": "checks",
+}
+"""Each name, and the module that has it; the names of modules are left out."""
+
+
+def __getattr__(name: str) -> object:
+    """All of it is imported when it is first used: pytest imports this package wherever mtwire is installed."""
+    if name not in __all__:
+        raise AttributeError(f"module 'mtproto.testing' has no attribute {name!r}")
+    from importlib import import_module
+
+    module = import_module(f"mtproto.testing.{_LATER.get(name, name)}")
+    value = globals()[name] = getattr(module, name) if name in _LATER else module
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from mtproto.testing.pair import Pair
     from mtproto.testing.server import LoopbackServer
     from mtproto.testing.serving import serve
+    from mtproto.testing.threaded import BlockingClient, ThreadedServer
 
 __all__ = [
+    "BlockingClient",
     "Call",
     "Ending",
     "Handler",
@@ -32,11 +34,13 @@ __all__ = [
     "RequestLog",
     "Said",
     "StillRunning",
+    "ThreadedServer",
     "faults",
     "serve",
 ]
 
 _LATER = {
+    "BlockingClient": "threaded",
     "Call": "calls",
     "Ending": "network",
     "Handler": "handlers",
@@ -51,6 +55,7 @@ _LATER = {
     "Said": "ledger",
     "serve": "serving",
     "StillRunning": "checks",
+    "ThreadedServer": "threaded",
 }
 """Each name, and the module that has it; the names of modules are left out."""
 

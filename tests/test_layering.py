@@ -84,7 +84,7 @@ RESERVED = {
     "cryptography": {"mtproto.crypto.rsa_key", "mtproto.crypto.ctr"},
     "rich": {"mtproto.cli.show", "mtproto.cli.ladder", "tl.rich_dump"},
     "hypothesis": {"tl.strategies", "tl.hypothesis_plugin", "mtproto.testing.machine"},
-    "pytest": set(),
+    "pytest": {"mtproto.testing.plugin"},
     "time": {"mtproto.clock", "mtproto.connection", "mtproto.testing", "mtproto.cli"},
     "os": {
         "tl.commands",

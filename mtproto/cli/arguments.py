@@ -9,10 +9,11 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from mtproto.cli import call, demo, serve, transcript
+from mtproto.cli import call, demo, examine, serve, transcript
 from mtproto.cli.recording import add_recording
 from mtproto.cli.transports import add_restriction, add_secret, add_way
 from mtproto.datacenters import DATACENTERS
+from mtproto.transport import DEFAULT, FRAMINGS
 from tl import __version__
 
 __all__ = ["parser"]
@@ -39,6 +40,11 @@ def parser() -> argparse.ArgumentParser:
     _serve(_command(commands, "serve", serve.run, "run a test server until SIGINT or SIGTERM"))
     _call(_command(commands, "call", call.run, "send one request: JSON in, JSON out"))
     _transcript(_command(commands, "transcript", transcript.run, "draw a recorded conversation"))
+    _examine(
+        _command(
+            commands, "examine", examine.run, "say to a server what no client says, and see what it does"
+        )
+    )
     return top
 
 
@@ -171,6 +177,52 @@ there is only one; bytes are {{"hex": "00ff"}}:
         help="use the auth key in FILE; where there is no such file, agree on one and write it (mode 0600)",
     )
     add_recording(command)
+
+
+def _examine(command: argparse.ArgumentParser) -> None:
+    command.description = f"""\
+{command.description}
+Each conversation tests a rule, in a connection of its own; what a right server
+does is known.  The first and the last one are sane."""
+    command.epilog = _STATUS.replace(
+        "the server answered with an error (rpc_error)", "a conversation has failed"
+    )
+    command.add_argument("examined", choices=("server",), metavar="server", help="what is examined")
+    command.add_argument("server", type=_address, metavar="HOST:PORT", help="the server")
+    command.add_argument("--key", metavar="PEM_FILE", required=True, help="the server's RSA public key")
+    command.add_argument(
+        "--only", metavar="TEXT", help="conversations of this check (such as C7), or with this in their names"
+    )
+    command.add_argument(
+        "--transport", choices=sorted(FRAMINGS), help=f"how frames are cut (default: {DEFAULT})"
+    )
+    command.add_argument(
+        "--obfuscated", action="store_true", help="make the stream look random; not with full"
+    )
+    for name, default, what in (
+        ("patience", 10.0, "seconds that what is expected may take"),
+        ("quiet", 1.0, "seconds of silence that are enough"),
+    ):
+        command.add_argument(
+            f"--{name}", type=_seconds, default=default, metavar="S", help=f"{what} (default: %(default)s)"
+        )
+    command.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="what secrets and padding are made of; obfuscated, a server takes each but once (default: 0)",
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected seconds, above 0 and at most 3600")
+    return seconds
 
 
 def _port(text: str, lowest: int = 0) -> int:

@@ -85,8 +85,10 @@ async def examine_client(
 ) -> Results:
     """Play all `conversations` with a client: a hostile server listens, `run_client` connects to it.
 
-    That is a coroutine function of (host, port, RSA key) that makes a request.  It is cancelled when the
-    conversation is over; a client that blocks the loop should run in a process of its own.  `tell` hears each
+    That is a coroutine function of (host, port, RSA key) that makes a request, and no second one before it has
+    the answer.  It is cancelled when the conversation is over.  A client that is silent is taken for one that
+    ignores what it was told: `quiet` has to be longer than it takes to think.  One that blocks the loop should
+    run in a process of its own.  `tell` hears each
     result as it comes; the rest is as for `listen`.
     """
     _check(conversations, Side.CLIENT)

@@ -10,13 +10,14 @@ from mtproto.__main__ import main
 from tests.mtproto.cli.processes import TIMEOUT, run, start
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["serve"], ["call"]])
+@pytest.mark.parametrize("command", [[], ["demo"], ["serve"], ["call"], ["examine"]])
 def test_help_tells_the_exit_status(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([*command, "--help"])
     assert caught.value.code == 0
     out = capsys.readouterr().out
-    for line in ("  0    done", "  1    the server answered", "  2    ", "  130  interrupted"):
+    failed = "a conversation has failed" if command == ["examine"] else "the server answered"
+    for line in ("  0    done", f"  1    {failed}", "  2    ", "  130  interrupted"):
         assert line in out
 
 

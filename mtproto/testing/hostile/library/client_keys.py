@@ -26,6 +26,16 @@ _RIGHT = "closes, begins again, or says nothing more"
 _P = TELEGRAM_DH_PRIME
 _UNSAFE_PRIME = 2**2048 - 1557
 """The greatest prime below 2**2048; (p - 1) / 2 is none."""
+_SHORT_PRIME = int(
+    "ffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74"
+    "020bbea63b139b22514a08798e3404ddef9519b3cd3a431b302b0a6df25f1437"
+    "4fe1356d6d51c245e485b576625e7ec6f44c42e9a637ed6b0bff5cb6f406b7ed"
+    "ee386bfb5a899fa5ae9f24117c4b1fe649286651ece45b3dc2007cb8a163bf05"
+    "98da48361c55d39a69163fa8fd24cf5f83655d23dca3ad961c62f356208552bb"
+    "9ed529077096966d670c354e4abc9804f1746c08ca237327ffffffffffffffff",
+    16,
+)
+"""A safe prime of 1536 bits, for which g = 2 is right (RFC 3526, group 5)."""
 _MARGIN = 2**1984
 _RETRIES = 32
 
@@ -84,7 +94,7 @@ def _pq() -> Iterable[Conversation]:
 def _group() -> Iterable[Conversation]:
     yield _inner("dh_prime that is no prime", "H6", dh_prime=to_256_bytes(_P - 2))
     yield _inner("dh_prime that is not safe", "H6", dh_prime=to_256_bytes(_UNSAFE_PRIME), g=4)
-    yield _inner("dh_prime of 1279 bits", "H6", dh_prime=to_256_bytes(2**1279 - 1), g=4)
+    yield _inner("dh_prime of 1536 bits", "H6", dh_prime=to_256_bytes(_SHORT_PRIME), g=2)
     yield _inner("dh_prime of 128 bytes", "H6", dh_prime=to_256_bytes(_P)[:128], g=4)
     for g in (0, 1, 2, 5, 6, 8):
         yield _inner(f"g = {g}, which does not suit dh_prime", "H7", g=g)
@@ -137,29 +147,29 @@ def _is_new_secret(heard: Heard, stage: Stage) -> bool:
 def _failures() -> Iterable[Conversation]:
     yield _params("server_DH_params_fail", "H10", "fail")
     yield _dh_gen("dh_gen_fail", "H11", "fail")
+    again = Expect("set_client_DH_params", where=_retry_id_fits, what="whose retry_id is the aux_hash")
+    given_up: list[list[Node]] = [
+        [ExpectClose(), End()],
+        [Expect("req_pq_multi", "req_pq"), End()],
+        [Silence(), End()],
+    ]
     yield Conversation(
         [
             KeyExchange(before="dh_gen_ok"),
-            DhGen("retry"),
-            Expect("set_client_DH_params", where=_retry_id_fits, what="whose retry_id is the aux_hash"),
-            DhGen("retry"),
-            Expect("set_client_DH_params", where=_retry_id_fits, what="whose retry_id is the aux_hash"),
+            Repeat(2, DhGen("retry"), AnyOf(again, *given_up)),
             DhGen("ok"),
             Serve(1),
         ],
         name="dh_gen_retry twice",
         check="H11",
-        right="tries again, each time with the auth_key_aux_hash of the key before",
+        right="tries again, each time with the auth_key_aux_hash of the key before; or gives up",
     )
+    other = Expect("set_client_DH_params", where=_is_new_secret, what="with another g_b")
     yield Conversation(
-        [
-            KeyExchange(before="dh_gen_ok"),
-            DhGen("retry"),
-            Expect("set_client_DH_params", where=_is_new_secret, what="with another g_b"),
-        ],
+        [KeyExchange(before="dh_gen_ok"), Repeat(2, DhGen("retry"), AnyOf(other, *given_up))],
         name="another secret after dh_gen_retry",
         check="H9",
-        right="tries again with another secret",
+        right="tries again with another secret, or gives up",
     )
     yield Conversation(
         [
@@ -167,12 +177,7 @@ def _failures() -> Iterable[Conversation]:
             Repeat(
                 _RETRIES,
                 DhGen("retry"),
-                AnyOf(
-                    Expect("set_client_DH_params"),
-                    [ExpectClose(), End()],
-                    [Expect("req_pq_multi", "req_pq"), End()],
-                    [Silence(), End()],
-                ),
+                AnyOf(Expect("set_client_DH_params"), *given_up),
             ),
             DhGen("retry"),
             Refuses(),

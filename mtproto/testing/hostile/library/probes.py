@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from mtproto.errors import LocalProtocolError
-from mtproto.testing.hostile.bodies import Body, Service
+from mtproto.testing.hostile.bodies import Answer, Body, Service
 from mtproto.testing.hostile.choosing import Refuses, Serve
 from mtproto.testing.hostile.conversation import Conversation
 from mtproto.testing.hostile.expecting import Expect, Silence
@@ -61,8 +61,9 @@ def refused(
 
 def ignored(name: str, check: str, *nodes: Node, before: Iterable[Node] = OPENING) -> Conversation:
     """Something that the client must ignore, and go on: it gets its answer afterwards."""
+    silence = Silence(but=["msgs_state_info"], never=has_bad_salt)
     return Conversation(
-        [*before, *nodes, Silence(but=["msgs_state_info"], never=has_bad_salt), Serve(never=has_bad_salt)],
+        [*before, *nodes, silence, Send(Answer()), Serve(never=has_bad_salt)],
         name=name,
         check=check,
         right="ignores it, and goes on",

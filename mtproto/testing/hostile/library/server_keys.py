@@ -69,6 +69,7 @@ def _encrypted() -> Iterable[Conversation]:
     yield _req_dh("encrypted_data with a bit flipped", encrypted_data=flipped)
     yield _req_dh("encrypted_data of 252 bytes", encrypted_data=lambda e: e[4:])
     yield _req_dh("encrypted_data of 260 bytes", encrypted_data=lambda e: bytes(4) + e)
+    yield _req_dh("encrypted_data with 4 bytes behind", encrypted_data=lambda e: e + bytes(4))
     yield _req_dh("encrypted_data of no bytes", encrypted_data=b"")
     yield _req_dh("encrypted_data above n", encrypted_data=b"\xff" * 256)
     yield _req_dh("something else in encrypted_data", inner=lambda inner: bytes(len(bytes(inner))))

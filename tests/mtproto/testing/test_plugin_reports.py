@@ -29,7 +29,7 @@ from hashlib import sha256
 import pytest
 
 from mtproto import api
-from mtproto.testing import Network, faults
+from mtproto.testing import Network, ThreadedServer, faults
 
 
 def broken(request):
@@ -108,6 +108,16 @@ def test_fault_and_transport(mtproto_pair):
 @pytest.mark.mtproto(faults=[faults.Cut()])
 def test_fault_and_server(mtproto_server):
     pass
+
+
+class TestMyServer:
+    @pytest.fixture
+    def mtproto_server(self):
+        with ThreadedServer() as server:
+            yield server
+
+    def test_it(self, mtproto_client):
+        assert mtproto_client.invoke(api.help.GetConfig()).this_dc == 3
 
 
 @pytest.mark.mtproto(network=Network(loss=1.0), errors=[])
@@ -250,6 +260,7 @@ def test_what_becomes_of_each_test(printed: str) -> None:
         "test_fault_and_transport[full]": "PASSED",
         "test_fault_and_transport[padded]": "ERROR",
         "test_fault_and_server": "ERROR",
+        "TestMyServer::test_it": "FAILED",
         "test_never_ends": "FAILED",
         "test_expected": "XFAIL",
     }
@@ -313,6 +324,12 @@ def test_a_server_shows_what_was_said_too(printed: str) -> None:
         assert said in section
 
 
+def test_a_server_of_another_is_recorded_at_the_client(printed: str) -> None:
+    section = report(printed, "TestMyServer.test_it").partition("mtproto transcript")[2]
+    for said in ("req_pq_multi", "dh_gen_ok", "help.getConfig  seq 1", "config  date="):
+        assert said in section
+
+
 def test_a_pair_is_checked_after_the_test(printed: str) -> None:
     text = report(printed, "test_is_checked")
     assert re.match(r"<Pair .+>:\n  1 requests were executed that are those of no call\n-+ mtproto", text)
@@ -330,12 +347,14 @@ def test_a_broken_handler_is_a_failure(printed: str) -> None:
     assert "help.getConfig  seq 1" in text
 
 
-def test_a_fault_that_does_not_fit(printed: str) -> None:
-    assert "seq is a field of the full framing, not of padded" in report(
-        printed, "test_fault_and_transport[padded]"
-    )
-    assert "Cut(after=0, side=<Side.SERVER" in report(printed, "test_fault_and_server")
-    assert "it takes a Pair" in report(printed, "test_fault_and_server")
+def test_a_fault_that_does_not_fit_is_told_in_a_line(printed: str) -> None:
+    for test, fault, why in (
+        ("test_fault_and_transport[padded]", "FlipBit(", "seq is a field of the full framing, not of padded"),
+        ("test_fault_and_server", "Cut(", "it takes a Pair"),
+    ):
+        text = report(printed, test).splitlines()[0]
+        assert text.startswith(f"@pytest.mark.mtproto: {fault}")
+        assert text.endswith(why)
 
 
 def test_transcripts_are_written_to_files(printed: str, stranger: Stranger) -> None:

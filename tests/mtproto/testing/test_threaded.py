@@ -32,8 +32,10 @@ def test_a_request_and_its_answer() -> None:
     with ThreadedServer(key=TEST_KEY) as server, client_of(server) as client:
         assert client.invoke(api.help.GetConfig()).this_dc == 2
         assert client.ping() > 0
+        inner = client.client
         assert [log.method for log in server.requests] == ["help.getConfig"]
         assert (len(server.sessions), server.errors) == (1, [])
+    assert inner.is_closed
 
 
 def test_who_watches_requests_himself_does() -> None:
@@ -103,12 +105,18 @@ def test_a_client_connects_when_it_is_first_used_and_can_fail_then() -> None:
 
 
 def test_who_waits_too_long_is_told_and_the_client_goes_on() -> None:
+    ended = threading.Event()
+
     async def never(client: Client) -> None:
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
 
     with ThreadedServer(key=TEST_KEY) as server, client_of(server) as client:
         with pytest.raises(TimeoutError):
             client.run(never, timeout=0.01)
+        assert ended.wait(10)
         with pytest.raises(TimeoutError):
             client.next_message(timeout=0.01)
         assert client.ping() > 0

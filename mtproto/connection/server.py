@@ -23,7 +23,7 @@ from mtproto.envelope import (
 from mtproto.errors import RemoteProtocolError
 from mtproto.events import KeyAgreed, ServerEvent, SessionId
 from mtproto.handshake import ServerHandshake
-from mtproto.message_id import MessageIdGenerator, Verdict
+from mtproto.message_id import MessageIdGenerator
 from mtproto.session import ServerSession
 from mtproto.side import Side
 from mtproto.transport import Event as FramingEvent
@@ -170,10 +170,17 @@ class ServerConnection(Connection[ServerEvent]):
             self._out += self._framing.encode_quick_ack(read_quick_ack(auth_key, payload)[0])
         session = self.state.session(auth_key, envelope.session_id)
         self._ciphers[auth_key.key_id] = session.cipher  # one will do for both
-        # What was received before may have been recorded: who sends it again is not to get the client's answers.
-        is_new = session.window.check(envelope.msg_id, None) is Verdict.OK
-        self.state.carry(session, self if is_new else self.state.carriers.get(session.id, self))
+        # What the client has sent before may have been recorded: who sends it again is not to get its answers.
+        carrier = self.state.carriers.get(session.id)
+        if session.takes(envelope):
+            carrier = self
+            self.state.keep(session)
+        if carrier is not None:
+            self.state.carry(session, carrier)
         yield from session.receive(envelope)
+        if carrier is not self:
+            for payload in session.flush_complaints():
+                self._write(payload)
         delay = session.take_disconnect_delay()
         if delay is not None:
             self._disconnect_at = self._clock() + delay

@@ -20,6 +20,7 @@ __all__ = ["MAX_SESSIONS_PER_KEY", "Carrier", "ServerState"]
 
 MAX_SESSIONS_PER_KEY = 100
 """How many sessions of one auth_key are kept; a client makes a new one each time that it starts."""
+_MAX_STRANGERS = 1000
 
 
 class Carrier(Protocol):
@@ -58,6 +59,7 @@ class ServerState:
         self.bindings = Bindings(clock)
         self.sessions: dict[SessionId, ServerSession] = {}
         self._sessions_of: dict[bytes, dict[SessionId, None]] = {}
+        self._strangers: dict[SessionId, ServerSession] = {}
         self.carriers: dict[SessionId, Carrier] = {}
         self.seen_inits = SeenInits(clock, max_inits=max_inits)
         self.strict = strict
@@ -120,6 +122,7 @@ class ServerState:
             self.forget_key(temporary)
         for session_id in tuple(self._sessions_of.get(key_id, ())):
             self.forget_session(session_id)
+        self._strangers = {i: session for i, session in self._strangers.items() if i.auth_key_id != key_id}
 
     def forget_expired(self, key_id: bytes) -> None:
         """Forget a temporary key, with its sessions, from its end on."""
@@ -205,13 +208,11 @@ class ServerState:
         connection.touch(session.id)
 
     def session(self, auth_key: AuthKey, session_id: int) -> ServerSession:
-        """The session with this id, begun if there is none; the one longest unused makes room for it."""
+        """The session with this id; where there is none, one that begins when it is to be kept: see `keep`."""
         key = SessionId(auth_key.key_id, session_id)
-        siblings = self._sessions_of.setdefault(key.auth_key_id, {})
-        session = self.sessions.pop(key, None)
-        siblings.pop(key, None)
+        session = self.sessions.get(key) or self._strangers.get(key)
         if session is None:
-            session = ServerSession(
+            session = self._strangers[key] = ServerSession(
                 auth_key,
                 session_id,
                 salts=self.salts[auth_key.key_id],
@@ -219,10 +220,23 @@ class ServerState:
                 rng=self.rng,
                 strict=self.strict,
             )
+            while len(self._strangers) > _MAX_STRANGERS:
+                del self._strangers[next(iter(self._strangers))]
+        return session
+
+    def keep(self, session: ServerSession) -> None:
+        """`session` is in use: a message of it was right.  The one longest unused makes room for a new one.
+
+        Not before: recorded messages of sessions that are over, sent again, are not to push out those that are not.
+        """
+        key = session.id
+        self._strangers.pop(key, None)
+        siblings = self._sessions_of.setdefault(key.auth_key_id, {})
+        self.sessions.pop(key, None)
+        siblings.pop(key, None)
         self.sessions[key] = session
         siblings[key] = None
         if len(siblings) > self._max_sessions_per_key:
             self.forget_session(next(iter(siblings)))
         if len(self.sessions) > self._max_sessions:
             self.forget_session(next(iter(self.sessions)))
-        return session

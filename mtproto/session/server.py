@@ -70,8 +70,17 @@ class ServerSession(ServerSending):
         self._max_open_requests = max_open_requests
         self._sequence_watch = SequenceWatch() if strict else None
         self._containers: dict[int, int] = {}  # hashes of what was in them
+        self._complaints: list[Outgoing] = []
 
     # Receiving
+
+    def takes(self, envelope: Envelope) -> bool:
+        """Whether msg_id and salt are right, and new: only its client can have made the message just now."""
+        is_new = self.window.check(envelope.msg_id, self._clock()) is Verdict.OK
+        return is_new and self._is_salt_right(envelope)
+
+    def _is_salt_right(self, envelope: Envelope) -> bool:
+        return self.salts.accepts(envelope.salt, self._clock()) or _needs_no_salt(envelope.body)
 
     def receive(self, envelope: Envelope) -> Iterator[ServerEvent]:
         """The events of one message; what the client has to be told about it is queued."""
@@ -81,7 +90,7 @@ class ServerSession(ServerSending):
         if fault is not None:
             yield fault
             return
-        if not self.salts.accepts(envelope.salt, self._clock()) and not _needs_no_salt(message.body):
+        if not self._is_salt_right(envelope):
             self._refuse_salt(message)
             yield MessageDropped(message.msg_id, "S4", f"wrong server_salt {envelope.salt}")
             return
@@ -92,21 +101,29 @@ class ServerSession(ServerSending):
             yield from self._message(message)
 
     def _complain(self, message: Message, code: BadCode) -> None:
-        self.reply(
-            service.BadMsgNotification(
-                bad_msg_id=message.msg_id, bad_msg_seqno=message.seq_no, error_code=code
-            )
+        complaint = service.BadMsgNotification(
+            bad_msg_id=message.msg_id, bad_msg_seqno=message.seq_no, error_code=code
         )
+        self._complaints.append(Outgoing(bytes(complaint), answer=True))
 
     def _refuse_salt(self, message: Message) -> None:
-        self.reply(
-            service.BadServerSalt(
-                bad_msg_id=message.msg_id,
-                bad_msg_seqno=message.seq_no,
-                error_code=BadCode.WRONG_SALT,
-                new_server_salt=self.salt,
-            )
+        complaint = service.BadServerSalt(
+            bad_msg_id=message.msg_id,
+            bad_msg_seqno=message.seq_no,
+            error_code=BadCode.WRONG_SALT,
+            new_server_salt=self.salt,
         )
+        self._complaints.append(Outgoing(bytes(complaint), answer=True))
+
+    def flush(self) -> list[bytes]:
+        self._queue.extend(self._complaints)
+        self._complaints.clear()
+        return super().flush()
+
+    def flush_complaints(self) -> list[bytes]:
+        """What there is to say of messages that were not taken, alone: for who has sent them, whoever that is."""
+        complaints, self._complaints = self._complaints, []
+        return [self._seal(self._numbered(complaint, self._clock())) for complaint in complaints]
 
     def _fault(self, message: Message) -> MessageDropped | None:
         """What is wrong with a message's numbers; the client is told, or answered once more."""

@@ -51,10 +51,12 @@ class Hand:
         self._count += 4
         return (int(self.clock() * 2**32) & ~0xFFFF_FFFF) + self._count
 
-    def send(self, body: bytes, msg_id: int | None = None, *, seq_no: int = 1) -> list[ServerEvent]:
+    def send(
+        self, body: bytes, msg_id: int | None = None, *, seq_no: int = 1, salt: int = SALT
+    ) -> list[ServerEvent]:
         """One message; the events that it brings."""
         msg_id = self.next_id() if msg_id is None else msg_id
-        payload = self._cipher.seal(Envelope(SALT, self.session_id, msg_id, seq_no, body), self._rng)
+        payload = self._cipher.seal(Envelope(salt, self.session_id, msg_id, seq_no, body), self._rng)
         prefix, self._prefix = self._prefix, b""
         return self.server.receive_data(prefix + self._framing.encode(payload))
 

@@ -235,7 +235,7 @@ def test_a_session_is_destroyed_once() -> None:
     pair.client.ping(1)
     pair.run()
     (auth_key,) = pair.state.keys.values()
-    pair.state.session(auth_key, 42)
+    pair.state.keep(pair.state.session(auth_key, 42))
     for _ in range(2):
         pair.client.destroy_session(42)
         pair.run()

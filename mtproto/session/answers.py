@@ -8,18 +8,20 @@ MAX_KEPT_ANSWERS = 1024
 """The most answers kept for a client that doesn't acknowledge them; the oldest are given up first."""
 MAX_KEPT_BYTES = 16 * 1024 * 1024
 """The most bytes that they may have, together; the latest is kept in any case."""
+_MAX_GIVEN_UP = 10_000
 
 
 class Answers:
     """rpc_results by the msg_id of the request, and the messages that carried them."""
 
-    __slots__ = ("_bodies", "_carried", "_size", "_waiting")
+    __slots__ = ("_bodies", "_carried", "_given_up", "_size", "_waiting")
 
     def __init__(self) -> None:
         self._bodies: dict[int, bytes] = {}
         self._carried: dict[int, int] = {}
         self._size = 0
         self._waiting: set[int] = set()
+        self._given_up: dict[int, None] = {}
 
     def __len__(self) -> int:
         return len(self._bodies)
@@ -32,7 +34,17 @@ class Answers:
         self._bodies[request] = body
         self._size += len(body)
         while len(self._bodies) > MAX_KEPT_ANSWERS or (self._size > MAX_KEPT_BYTES and len(self._bodies) > 1):
-            self.drop(next(iter(self._bodies)))
+            self._give_up(next(iter(self._bodies)))
+
+    def _give_up(self, request: int) -> None:
+        self.drop(request)
+        self._given_up[request] = None
+        while len(self._given_up) > _MAX_GIVEN_UP:
+            del self._given_up[next(iter(self._given_up))]
+
+    def is_given_up(self, request: int) -> bool:
+        """Whether there was an answer, not acknowledged, for which there was no room any more."""
+        return request in self._given_up
 
     def body(self, request: int) -> bytes:
         """The answer to `request`, which has to be kept."""
@@ -80,3 +92,4 @@ class Answers:
         request = self._carried.pop(msg_id, None)
         if request is not None:
             self.drop(request)
+            self._given_up.pop(request, None)

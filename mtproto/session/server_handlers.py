@@ -26,7 +26,7 @@ __all__ = ["HANDLERS"]
 
 Events = Iterator["ServerEvent"]
 
-_PROCESSING, _ANSWERED = 32, 64
+_NOTHING_KNOWN, _PROCESSING, _ANSWERED = 1, 32, 64
 
 
 def msgs_ack(session: ServerSession, message: Message, notice: tl.TLObject) -> Events:
@@ -103,6 +103,9 @@ def _tell_states(session: ServerSession, message: Message, msg_ids: list[int]) -
 
 
 def _state(session: ServerSession, msg_id: int) -> int:
+    """Of a request whose answer was given up nothing is known any more: its client would wait for ever."""
+    if session.answers.is_given_up(msg_id) and not session.is_answer_under_way(msg_id):
+        return _NOTHING_KNOWN
     state = session.state_of(msg_id, session.first_msg_id)
     if msg_id in session.open_requests:
         state |= _PROCESSING

@@ -116,6 +116,13 @@ class ServerSending(Session):
             body = self.answers.body(request)
             self.queue(Outgoing(body, answer=True, request=request, resends=resends))
 
+    def is_answer_under_way(self, request: int) -> bool:
+        """Whether the answer to `request` waits to be sent, or will be sent again until it is acknowledged."""
+        carrier = self.answers.carrier(request)
+        return self.answers.is_waiting(request) or (
+            carrier is not None and self.sent.find(carrier) is not None
+        )
+
     def notify(self, body: bytes) -> None:
         """Queue a message that answers nothing, such as an update.
 

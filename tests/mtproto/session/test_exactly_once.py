@@ -108,6 +108,22 @@ def test_an_answer_that_was_lost_with_the_connection_is_given_again() -> None:
     assert len(pair.requests()) == 1
 
 
+def test_nobody_waits_for_an_answer_that_the_server_had_no_room_for() -> None:
+    """Seventeen answers of almost a MiB get lost with the connection; sixteen MiB are kept."""
+    pair = agreed_pair()
+    numbers = [pair.client.send_request(REQUEST) for _ in range(17)]
+    pair.run()
+    for request in pair.requests():
+        pair.answer(request, bytes(1024 * 1023))
+    pair.server.data_to_send()
+    pair.reconnect()
+    pair.run()
+    pair.pass_time(60)
+    (lost,) = pair.failures()
+    assert isinstance(lost.error, FateUnknown)
+    assert {lost.request_id, *(event.request_id for event in pair.answers())} == set(numbers)
+
+
 def test_a_request_that_is_being_executed_is_not_sent_again() -> None:
     pair = begun()
     number = pair.client.send_request(REQUEST)

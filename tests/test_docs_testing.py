@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mtproto.testing import hostile
 from mtproto.testing.plugin import marks, watching
 
 ROOT = Path(__file__).parent.parent
@@ -56,6 +57,12 @@ def test_the_table_has_every_keyword_and_whom_it_is_for() -> None:
         fixtures = set(marks._ALL) if takers == "all" else set(re.findall(r"`(\w+)`", takers))
         said.update(dict.fromkeys(re.findall(r"`(\w+)`", keywords), fixtures))
     assert said == {name: set(takers) for name, takers in marks._KEYWORDS.items()}
+
+
+def test_what_is_named_of_hostile_is_there() -> None:
+    names = re.findall(r"hostile\.(\w+)", TEXT.replace("testing.hostile", ""))
+    assert len(names) == 2
+    assert {*names} <= {*hostile.__all__}
 
 
 def test_how_much_of_a_transcript_is_shown() -> None:

@@ -117,7 +117,7 @@ class PairMachine(RuleBasedStateMachine):
         """Nobody waits for an answer any more."""
         self.pair.cancel(data.draw(st.sampled_from(self.pair.open_calls)))
 
-    @rule(count=st.sampled_from([1, 20]))
+    @rule(count=st.sampled_from([1, 3]))
     def notify(self, count: int) -> None:
         """Updates."""
         for _ in range(count):
@@ -143,7 +143,10 @@ class PairMachine(RuleBasedStateMachine):
     # Messages
 
     def _install(self, fault: Fault) -> None:
+        """Let a fault happen, and let there be something that it happens to."""
         self.pair.install(fault)
+        for kind in (0, 12):
+            self.pair.invoke(self.request(kind))
 
     @rule(side=_SIDES, times=st.sampled_from([1, 1, 3]))
     def lose(self, side: Side, times: int) -> None:

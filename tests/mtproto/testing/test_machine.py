@@ -9,4 +9,4 @@ from mtproto.testing.machine import PairMachine
 IS_LONG = settings.default is not None and settings.default.stateful_step_count > 50
 
 TestPairs = PairMachine.TestCase
-TestPairs.settings = settings() if IS_LONG else settings(max_examples=60, stateful_step_count=30)
+TestPairs.settings = settings() if IS_LONG else settings(max_examples=100, stateful_step_count=40)

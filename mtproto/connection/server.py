@@ -171,7 +171,7 @@ class ServerConnection(Connection[ServerEvent]):
         session = self.state.session(auth_key, envelope.session_id)
         self._ciphers[auth_key.key_id] = session.cipher  # one will do for both
         # What the client has sent before may have been recorded: who sends it again is not to get its answers.
-        carrier = self.state.carriers.get(session.id)
+        carrier = self.state.carriers.get(session.id, self if session.id in self.state.sessions else None)
         if session.takes(envelope):
             carrier = self
             self.state.keep(session)
@@ -179,7 +179,7 @@ class ServerConnection(Connection[ServerEvent]):
             self.state.carry(session, carrier)
         yield from session.receive(envelope)
         if carrier is not self:
-            for payload in session.flush_complaints():
+            for payload in session.flush_complaint():
                 self._write(payload)
         delay = session.take_disconnect_delay()
         if delay is not None:

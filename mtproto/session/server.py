@@ -70,7 +70,7 @@ class ServerSession(ServerSending):
         self._max_open_requests = max_open_requests
         self._sequence_watch = SequenceWatch() if strict else None
         self._containers: dict[int, int] = {}  # hashes of what was in them
-        self._complaints: list[Outgoing] = []
+        self._complaint: Outgoing | None = None
 
     # Receiving
 
@@ -86,6 +86,7 @@ class ServerSession(ServerSending):
         """The events of one message; what the client has to be told about it is queued."""
         message = Message(envelope.msg_id, envelope.seq_no, envelope.body)
         self.budget = self._limits.budget()
+        self._complaint = None
         fault = self._fault(message)
         if fault is not None:
             yield fault
@@ -104,7 +105,7 @@ class ServerSession(ServerSending):
         complaint = service.BadMsgNotification(
             bad_msg_id=message.msg_id, bad_msg_seqno=message.seq_no, error_code=code
         )
-        self._complaints.append(Outgoing(bytes(complaint), answer=True))
+        self._say(complaint)
 
     def _refuse_salt(self, message: Message) -> None:
         complaint = service.BadServerSalt(
@@ -113,17 +114,22 @@ class ServerSession(ServerSending):
             error_code=BadCode.WRONG_SALT,
             new_server_salt=self.salt,
         )
-        self._complaints.append(Outgoing(bytes(complaint), answer=True))
+        self._say(complaint)
 
-    def flush(self) -> list[bytes]:
-        self._queue.extend(self._complaints)
-        self._complaints.clear()
-        return super().flush()
+    def _say(self, complaint: tl.TLObject) -> None:
+        self._complaint = Outgoing(bytes(complaint), answer=True)
+        self.queue(self._complaint)
 
-    def flush_complaints(self) -> list[bytes]:
-        """What there is to say of messages that were not taken, alone: for who has sent them, whoever that is."""
-        complaints, self._complaints = self._complaints, []
-        return [self._seal(self._numbered(complaint, self._clock())) for complaint in complaints]
+    def flush_complaint(self) -> list[bytes]:
+        """What is to be said of the message that came last, if it was not taken; all else goes on waiting.
+
+        It is for who has sent it, and that need not be the client.
+        """
+        complaint = self._complaint
+        if complaint is None or not self._queue or self._queue[-1] is not complaint:
+            return []
+        self._queue.pop()
+        return [self._seal(self._numbered(complaint, self._clock()))]
 
     def _fault(self, message: Message) -> MessageDropped | None:
         """What is wrong with a message's numbers; the client is told, or answered once more."""

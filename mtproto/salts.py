@@ -13,8 +13,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import floor
+from struct import Struct
 
-__all__ = ["MAX_FUTURE_SALTS", "SALT_LIFETIME", "KnownSalts", "Salt", "SaltTimetable"]
+__all__ = [
+    "MAX_FUTURE_SALTS",
+    "SALT_LIFETIME",
+    "KnownSalts",
+    "Salt",
+    "SaltTimetable",
+    "pack_future_salts",
+]
 
 SALT_LIFETIME = 1800
 """Seconds for which a salt is the current one, and for which it is still accepted afterwards."""
@@ -30,6 +38,19 @@ class Salt:
     valid_since: int
     valid_until: int
     value: int
+
+
+_HEAD = Struct("<Iqii")
+_SALT = Struct("<iiq")
+
+
+def pack_future_salts(req_msg_id: int, now: int, salts: Iterable[Salt]) -> bytes:
+    """The future_salts that answers get_future_salts, 20 bytes and 16 for each salt.
+
+    By hand: a container may ask a thousand times, and bare vectors take the codec some hundred times as long.
+    """
+    rows = [_SALT.pack(salt.valid_since, salt.valid_until, salt.value) for salt in salts]
+    return _HEAD.pack(0xAE500895, req_msg_id, now, len(rows)) + b"".join(rows)
 
 
 class SaltTimetable:

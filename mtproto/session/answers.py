@@ -14,11 +14,12 @@ _MAX_GIVEN_UP = 10_000
 class Answers:
     """rpc_results by the msg_id of the request, and the messages that carried them."""
 
-    __slots__ = ("_bodies", "_carried", "_given_up", "_size", "_waiting")
+    __slots__ = ("_bodies", "_carried", "_carriers", "_given_up", "_size", "_waiting")
 
     def __init__(self) -> None:
         self._bodies: dict[int, bytes] = {}
         self._carried: dict[int, int] = {}
+        self._carriers: dict[int, int] = {}
         self._size = 0
         self._waiting: set[int] = set()
         self._given_up: dict[int, None] = {}
@@ -76,8 +77,15 @@ class Answers:
         """The answer went out as message `msg_id`."""
         self._waiting.discard(request)
         self._carried[msg_id] = request
+        self._carriers[request] = msg_id
         while len(self._carried) > 2 * MAX_KEPT_ANSWERS:
-            del self._carried[next(iter(self._carried))]
+            self._forget(next(iter(self._carried)))
+
+    def _forget(self, msg_id: int) -> int | None:
+        request = self._carried.pop(msg_id, None)
+        if request is not None and self._carriers.get(request) == msg_id:
+            del self._carriers[request]
+        return request
 
     def request_of(self, msg_id: int) -> int | None:
         """The request that message `msg_id` answers."""
@@ -85,11 +93,11 @@ class Answers:
 
     def carrier(self, request: int) -> int | None:
         """The latest message that carried the answer to `request`."""
-        return next((msg_id for msg_id, r in reversed(self._carried.items()) if r == request), None)
+        return self._carriers.get(request)
 
     def acknowledge(self, msg_id: int) -> None:
         """The client has the message `msg_id`: what it carried is kept no longer."""
-        request = self._carried.pop(msg_id, None)
+        request = self._forget(msg_id)
         if request is not None:
             self.drop(request)
             self._given_up.pop(request, None)

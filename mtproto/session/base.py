@@ -37,6 +37,7 @@ FLOOD = -429
 
 _MAX_PACKED_MESSAGES = 100
 _MAX_PACKED_BYTES = 256 * 1024
+_STATES = {Verdict.DUPLICATE: 4, Verdict.TOO_NEW_TIME: 3, Verdict.TOO_OLD_WINDOW: 1}
 _MAX_RESENT_AGE = 240.0  # seconds; the peer ignores a msg_id that is 300 old, and this has to get there
 
 
@@ -224,19 +225,17 @@ class Session(ABC):
         found = [(message := self.sent.find(i)) is not None and self.send_once_more(message) for i in msg_ids]
         return all(found)
 
-    def state_of(self, msg_id: int, first_msg_id: int | None = None) -> int:
-        """What is known of the peer's message `msg_id`, as a byte of msgs_state_info has it.
+    def states_of(self, msg_ids: Iterable[int], first_msg_id: int | None) -> Iterator[int]:
+        """What is known of the peer's messages, each as a byte of msgs_state_info has it.
 
         1 nothing, 2 not received, 3 not received and not to be expected yet, 4 received.  Of messages before
         the `first_msg_id` of the session nothing is known: another session, forgotten since, may have had them.
         """
-        verdict = self.window.check(msg_id, self.ids.now())
-        if verdict is Verdict.DUPLICATE:
-            return 4
-        if verdict is Verdict.TOO_NEW_TIME:
-            return 3
-        is_before = first_msg_id is None or msg_id < first_msg_id
-        return 1 if is_before or verdict is Verdict.TOO_OLD_WINDOW else 2
+        now = self.ids.now()
+        for msg_id in msg_ids:
+            verdict = self.window.check(msg_id, now)
+            is_before = first_msg_id is None or msg_id < first_msg_id
+            yield _STATES.get(verdict) or (1 if is_before else 2)
 
     # Timers
 

@@ -178,9 +178,7 @@ def msg_resend_req(session: ClientSession, message: Message) -> Events:
 
 def _tell_states(session: ClientSession, message: Message, asked: list[int]) -> None:
     distinct(asked, check="C19")
-    info = bytes(
-        session.state_of(msg_id, 0) for msg_id in asked
-    )  # our sessions are new, and nothing was before
+    info = bytes(session.states_of(asked, 0))  # our sessions are new, and nothing was before
     session.queue(Outgoing(bytes(service.MsgsStateInfo(req_msg_id=message.msg_id, info=info))))
 
 

@@ -16,7 +16,8 @@ from mtproto import service
 from mtproto.errors import RemoteProtocolError
 from mtproto.events import ServerEvent
 from mtproto.message import Message
-from mtproto.session.base import distinct
+from mtproto.salts import pack_future_salts
+from mtproto.session.base import Outgoing, distinct
 from mtproto.session.table import handlers
 
 if TYPE_CHECKING:
@@ -49,11 +50,8 @@ def ping(session: ServerSession, message: Message, query: tl.TLObject) -> Events
 def get_future_salts(session: ServerSession, message: Message, query: tl.TLObject) -> Events:
     if isinstance(query, service.GetFutureSalts):
         now = session.now()
-        salts = [
-            service.FutureSalt(valid_since=s.valid_since, valid_until=s.valid_until, salt=s.value)
-            for s in session.salts.future(now, query.num)
-        ]
-        session.reply(service.FutureSalts(req_msg_id=message.msg_id, now=int(now), salts=salts))
+        body = pack_future_salts(message.msg_id, int(now), session.salts.future(now, query.num))
+        session.queue(Outgoing(body, answer=True))
     yield from ()
 
 
@@ -98,20 +96,22 @@ def msgs_state_req(session: ServerSession, message: Message, query: tl.TLObject)
 
 def _tell_states(session: ServerSession, message: Message, msg_ids: list[int]) -> None:
     distinct(msg_ids, check="S6")
-    info = bytes(_state(session, msg_id) for msg_id in msg_ids)
+    info = bytes(_states(session, msg_ids))
     session.reply(service.MsgsStateInfo(req_msg_id=message.msg_id, info=info))
 
 
-def _state(session: ServerSession, msg_id: int) -> int:
+def _states(session: ServerSession, msg_ids: list[int]) -> Iterator[int]:
     """Of a request whose answer was given up nothing is known any more: its client would wait for ever."""
-    if session.answers.is_given_up(msg_id) and not session.is_answer_under_way(msg_id):
-        return _NOTHING_KNOWN
-    state = session.state_of(msg_id, session.first_msg_id)
-    if msg_id in session.open_requests:
-        state |= _PROCESSING
-    elif msg_id in session.answers:
-        state |= _PROCESSING | _ANSWERED
-    return state
+    open_requests, answers = session.open_requests, session.answers
+    for msg_id, state in zip(msg_ids, session.states_of(msg_ids, session.first_msg_id), strict=True):
+        if msg_id in open_requests:
+            yield state | _PROCESSING
+        elif msg_id in answers:
+            yield state | _PROCESSING | _ANSWERED
+        elif answers.is_given_up(msg_id) and not session.is_answer_under_way(msg_id):
+            yield _NOTHING_KNOWN
+        else:
+            yield state
 
 
 def msg_resend_req(session: ServerSession, message: Message, query: tl.TLObject) -> Events:

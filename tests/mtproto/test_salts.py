@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtproto.salts import SALT_LIFETIME, Salt, SaltTimetable
+from mtproto import service
+from mtproto.salts import SALT_LIFETIME, Salt, SaltTimetable, pack_future_salts
 from tests.mtproto.helpers import ManualClock, replay, seeded
 
 HALF_HOUR = 1800
@@ -220,3 +221,13 @@ def test_current_salt_is_always_accepted_and_told(steps: list[tuple[float, Step]
         step(salts, clock())
         assert salts.accepts(salts.current(clock()), clock())
         assert salts.current(clock()) in [s.value for s in salts.future(clock(), 2)]
+
+
+def test_future_salts_are_those_of_the_schema() -> None:
+    salts = [Salt(1, 2, -3), Salt(4, 2**31 - 1, 2**63 - 1)]
+    rows = [
+        service.FutureSalt(valid_since=s.valid_since, valid_until=s.valid_until, salt=s.value) for s in salts
+    ]
+    for count in range(3):
+        told = service.FutureSalts(req_msg_id=-5, now=6, salts=rows[:count])
+        assert pack_future_salts(-5, 6, salts[:count]) == bytes(told)

@@ -27,7 +27,7 @@ class KeyExchange:
         if type(self.retries) is not int or self.retries < 0:
             raise LocalProtocolError(f"got {self.retries!r} retries, expected an int >= 0")
         if self.dc is not None and (type(self.dc) is not int or not -(2**31) <= self.dc < 2**31):
-            raise LocalProtocolError(f"got {self.dc!r} for a dc, expected a 32-bit int or None")
+            raise LocalProtocolError(f"got {self.dc!r} for a dc, expected an int of 32 bits or None")
 
 
 class Retries:

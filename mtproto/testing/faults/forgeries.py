@@ -37,10 +37,11 @@ _UNKNOWN = pack("<Ii", 0x0BADF00D, 1)
 
 @dataclass(frozen=True, slots=True)
 class _Forgery(MessageFault):
-    """Something that comes after a message of the server's."""
+    """Something that comes after a message of the server's, in a session that it has begun."""
 
     def concerns(self, passing: Passing) -> bool:
-        return passing.side is Side.SERVER and bool(passing.messages)
+        is_begun = passing.session in passing.scene.state.sessions  # not where a first message was refused
+        return passing.side is Side.SERVER and bool(passing.messages) and is_begun
 
     def instead(self, passing: Passing) -> Iterable[Item]:
         session = passing.session

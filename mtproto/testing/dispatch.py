@@ -22,7 +22,7 @@ from mtproto import api, service
 from mtproto.connection import ServerState
 from mtproto.errors import LocalProtocolError, RpcError
 from mtproto.events import RequestReceived, SessionId
-from mtproto.message import MAX_BODY, constructor_id
+from mtproto.message import MAX_BODY, constructor_id, pack_gzip
 from mtproto.session import ServerSession
 from mtproto.testing.context import Memory, RequestContext
 from mtproto.testing.handlers import (
@@ -76,7 +76,7 @@ class Dispatcher:
     """Handlers, and what is remembered of the sessions whose requests they answer.
 
     `flush` is called with a session that has something to send, and the bytes of it; `on_request` for each
-    request that was answered.
+    request that was answered.  Answers of `gzip_from` bytes and more are packed where that makes them shorter.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class Dispatcher:
         *,
         flush: Callable[[SessionId, int], None],
         on_request: Callable[[RequestLog], None] | None = None,
+        gzip_from: int | None = None,
     ) -> None:
         self.errors: list[BaseException] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,6 +93,7 @@ class Dispatcher:
         self._state = state
         self._flush = flush
         self._on_request = on_request
+        self._gzip_from = gzip_from
         self._handlers: dict[type, ContextHandler] = {}
         self._schemas: tuple[tl.runtime.Registry, ...] = (api.SCHEMA,)
         self._memories: WeakKeyDictionary[ServerSession, Memory] = WeakKeyDictionary()
@@ -256,7 +258,7 @@ class Dispatcher:
         event = call.event
         self._end(call, is_success=body is answer)
         try:
-            self._state.answer(event.session, event.msg_id, body)
+            self._state.answer(event.session, event.msg_id, self._packed(body))
         except LocalProtocolError:
             logger.info(
                 "%s: %s: the session is gone, or does not want the answer any more",
@@ -270,6 +272,12 @@ class Dispatcher:
             except Exception as error:
                 self._mistake("on_request", error)
         self._flush(event.session, len(body))
+
+    def _packed(self, body: bytes) -> bytes:
+        if self._gzip_from is None or len(body) < self._gzip_from:
+            return body
+        packed = pack_gzip(body)
+        return packed if len(packed) < len(body) else body
 
     def _end(self, call: _Call, *, is_success: bool) -> None:
         call.memory.order.end(call.event.msg_id, is_success=is_success)

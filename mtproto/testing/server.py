@@ -70,6 +70,7 @@ class LoopbackServer:
         deadlines: Deadlines = Deadlines(),  # noqa: B008 - it is immutable
         grace: float = 1.0,
         strict: bool = False,
+        gzip_from: int | None = None,
         max_connections: int = MAX_CONNECTIONS,
         max_backlog: int = MAX_BACKLOG,
         max_pending: int = MAX_PENDING,
@@ -86,6 +87,8 @@ class LoopbackServer:
         ):
             if type(most) is not int or most < 1:
                 raise LocalProtocolError(f"got {most!r:.60} for {name}, expected an int above 0")
+        if gzip_from is not None and type(gzip_from) is not int:
+            raise LocalProtocolError(f"got {gzip_from!r:.60} for gzip_from, expected an int or None")
         self.host = host
         self.port = port
         self.state = ServerState(clock=clock, rng=rng, strict=strict) if state is None else state
@@ -105,7 +108,9 @@ class LoopbackServer:
         self._max_connections = max_connections
         self._max_backlog = max_backlog
         self._max_pending = max_pending
-        self._dispatcher = Dispatcher(self.state, flush=self._flush, on_request=on_request)
+        self._dispatcher = Dispatcher(
+            self.state, flush=self._flush, on_request=on_request, gzip_from=gzip_from
+        )
         self._scene = LoopbackScene(self, faults)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()

@@ -36,6 +36,7 @@ def serve(
     deadlines: Deadlines = Deadlines(),  # noqa: B008 - it is immutable
     grace: float = 1.0,
     strict: bool = False,
+    gzip_from: int | None = None,
     max_connections: int = MAX_CONNECTIONS,
     max_backlog: int = MAX_BACKLOG,
     max_pending: int = MAX_PENDING,
@@ -61,6 +62,7 @@ def serve(
     `transport`, the name of a framing, and `obfuscated` restrict it to that framing, and to obfuscated connections.
     `key_exchange` (see `KeyExchange`) makes clients try again, fail, or prove which data centre they mean.  A
     `strict` server takes nothing that the documents don't allow; otherwise it is as liberal as Telegram's.
+    Answers of `gzip_from` bytes and more go out in gzip_packed where that is shorter; None: none do.
 
     `deadlines` (see `Deadlines`), `max_connections`, `max_backlog`, the bytes that a client may leave unread, and
     `max_pending`, the requests of a connection without an answer while more of it is read, are for clients that
@@ -83,6 +85,7 @@ def serve(
         deadlines=deadlines,
         grace=grace,
         strict=strict,
+        gzip_from=gzip_from,
         max_connections=max_connections,
         max_backlog=max_backlog,
         max_pending=max_pending,

@@ -315,3 +315,32 @@ def test_arguments_that_can_not_be_are_refused_at_once(name: str, value: object)
         serve(key=TEST_KEY, **{name: value})  # type: ignore[arg-type]
     with pytest.raises(LocalProtocolError, match="32 bits"):
         KeyExchange(dc=2**40)
+
+
+def test_long_answers_are_packed_where_a_test_wants_them_to_be() -> None:
+    async def scenario() -> None:
+        async with serve(key=TEST_KEY, gzip_from=100) as server:
+            given: list[bytes] = []
+            answer = server.state.answer
+
+            def watched(session: SessionId, msg_id: int, body: bytes) -> None:
+                given.append(body)
+                answer(session, msg_id, body)
+
+            server.state.answer = watched  # type: ignore[method-assign, assignment]
+            async with mtproto.connect(server.host, server.port, keys=[server.public_key]) as client:
+                config = await client.invoke(api.help.GetConfig())
+                assert config.message_length_max == 4096
+                with pytest.raises(RpcError):
+                    await client.invoke(
+                        api.account.SendVerifyPhoneCode(phone_number="?", settings=api.CodeSettings())
+                    )
+            assert [body[:4].hex() for body in given] == ["a1cf7230", "19ca4421"]
+            assert len(given[0]) < len(bytes(config))
+
+    asyncio.run(scenario())
+
+
+def test_what_is_no_number_of_bytes() -> None:
+    with pytest.raises(LocalProtocolError, match="for gzip_from, expected"):
+        serve(key=TEST_KEY, gzip_from="all")  # type: ignore[arg-type]

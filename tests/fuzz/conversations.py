@@ -240,7 +240,7 @@ def _vector(kind: str, name: str, script: Script, known: Knowledge, depth: int) 
             parts.append(b"".join(_value(f.type.name, f.name, script, known, depth + 1) for f in cls.FIELDS))
         else:
             parts.append(_value(element, name, script, known, depth))
-    if count >= 0xF8:
+    if count >= 0xF8 and sum(map(len, parts)) <= 64:  # not many of many
         parts *= 8192 + (count & 1)
     head = b"" if is_bare else b"\x15\xc4\xb5\x1c"
     return head + len(parts).to_bytes(4, "little") + b"".join(parts)

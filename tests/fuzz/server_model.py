@@ -63,12 +63,14 @@ class ServerModel:
         if not self.has_key:
             raise Dead("S1")
         session = self.sessions.setdefault(envelope.session_id, SessionModel(self, envelope.session_id))
-        is_new = not (envelope.msg_id % 4 or envelope.msg_id in session.window)
-        is_new = is_new and not session.window.is_below(envelope.msg_id)
-        if session.carrier is None or (is_new and session.carrier is not connection):
+        # What was recorded and is said again elsewhere is refused there, and moves nothing.
+        if session.carrier is None or (session.takes(envelope) and session.carrier is not connection):
             session.carrier = connection
             session.moved()
+        session.complaint = None
         yield from session.receive(envelope)
+        if session.carrier is not connection:
+            session.speak_alone(connection)
         for delay in session.take_delays():
             self.closes_at[connection] = self.clock() + delay
         for other in session.take_destroyed():
@@ -94,16 +96,24 @@ class SessionModel(Outgoing):
 
     # What the client says
 
+    def takes(self, envelope: Envelope) -> bool:
+        """Whether a message is new, in time, and has a salt that is good."""
+        msg_id, now = envelope.msg_id, self.server.clock()
+        is_new = not (msg_id % 4 or msg_id in self.window or self.window.is_below(msg_id))
+        is_timely = (now - 300) * SECOND <= msg_id <= (now + 30) * SECOND
+        return is_new and is_timely and self._is_salt_good(envelope)
+
+    def _is_salt_good(self, envelope: Envelope) -> bool:
+        is_good = envelope.salt in (self.server.salt(), self.server.salt(1))
+        return is_good or name_of(envelope.body) == "msgs_ack"
+
     def receive(self, envelope: Envelope) -> Iterator[Said]:
         self.budget = [1 << 20]
         message = Numbered(envelope.msg_id, envelope.seq_no, envelope.body)
         fault = self._fault(message)
         if fault is not None:
             yield fault
-        elif (
-            envelope.salt not in (self.server.salt(), self.server.salt(1))
-            and name_of(message.body) != "msgs_ack"
-        ):
+        elif not self._is_salt_good(envelope):
             self._complain(message, 48)
             yield "dropped", message.msg_id, "S4"
         elif name_of(message.body) == "msg_container":
@@ -118,6 +128,7 @@ class SessionModel(Outgoing):
             self.reply(service.BadServerSalt(**numbers, new_server_salt=self.server.salt()))
         else:
             self.reply(service.BadMsgNotification(**numbers))
+        self.complaint = self.queue[-1]
 
     def _fault(self, message: Numbered) -> Said | None:
         msg_id, now = message.msg_id, self.server.clock()

@@ -63,6 +63,8 @@ class Outgoing:
         self.kept: dict[int, Kept] = {}
         self.owed: dict[int, float] = {}
         self.queue: list[Queued] = []
+        self.complaint: Queued | None = None
+        self.alone: list[tuple[object, Numbered]] = []
         self.destroyed: list[int] = []
         self.renewed: set[int] = set()
         self.delays: list[int] = []
@@ -146,6 +148,24 @@ class Outgoing:
             raise Broken(f"not sent: {self.queue}")
         if self.owed and (len(self.owed) >= 16 or min(self.owed.values()) + 60 <= self.server.clock()):
             raise Broken(f"not acknowledged: {self.owed}")
+
+    def speak_alone(self, connection: object) -> None:
+        """A complaint about what came in a connection that is not the session's goes out there, at once."""
+        if self.queue and self.queue[-1] is self.complaint:
+            body = self.queue.pop().body
+            msg_id = max(int(self.server.clock() * SECOND) & ~3, (self.last_id & ~3) + 4) | 1
+            message = Numbered(msg_id, 2 * self.content, body)
+            self._number(message, 1)
+            self.alone.append((connection, message))
+
+    def heard_alone(self, connection: object, envelopes: list[Envelope]) -> None:
+        """Take what was said like that from the messages in this connection; Broken where it is not there."""
+        for place in [place for place in self.alone if place[0] is connection]:
+            self.alone.remove(place)
+            said = [Numbered(e.msg_id, e.seq_no, e.body) for e in envelopes[:1]]
+            if said != [place[1]]:
+                raise Broken(f"{said} goes out, expected {place[1]}")
+            self.outer.add(envelopes.pop(0).msg_id)
 
     def _acks(self, msg_ids: list[int]) -> None:
         for msg_id in msg_ids:

@@ -272,11 +272,13 @@ class _Talk:
                 raise Broken(f"{frame}, expected messages only")
             envelope = _CLIENT.open(frame.payload)
             heard.setdefault(envelope.session_id, []).append(envelope)
+        for session in self.model.sessions.values():
+            session.heard_alone(connection, heard.get(session.session_id, []))
         for session in carried:
             session.heard(heard.pop(session.session_id, []))
             if session.session_id in self.known:
                 self.known[session.session_id].theirs = session.sent
-        if heard:
+        if any(heard.values()):
             raise Broken(f"{heard} goes out, expected nothing in these sessions")
 
     def check_bounds(self) -> None:

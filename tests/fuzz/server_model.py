@@ -64,7 +64,10 @@ class ServerModel:
             raise Dead("S1")
         session = self.sessions.setdefault(envelope.session_id, SessionModel(self, envelope.session_id))
         # What was recorded and is said again elsewhere is refused there, and moves nothing.
-        if session.carrier is None or (session.takes(envelope) and session.carrier is not connection):
+        takes = session.takes(envelope)
+        session.is_known = session.is_known or takes
+        is_lost = session.is_known and session.carrier is None
+        if is_lost or (takes and session.carrier is not connection):
             session.carrier = connection
             session.moved()
         session.complaint = None

@@ -53,6 +53,7 @@ class Outgoing:
     def __init__(self, server: Server, session_id: int) -> None:
         self.server, self.session_id = server, session_id
         self.carrier: object = None
+        self.is_known = False
         self.first: int | None = None
         self.window = Window()
         self.taken: dict[int, int] = {}

@@ -77,8 +77,8 @@ class _State(ServerState):
 
     def session(self, auth_key: AuthKey, session_id: int) -> ServerSession:
         key = SessionId(auth_key.key_id, session_id)
-        if key not in self.sessions:
-            self.sessions[key] = self.make(
+        if key not in self.sessions and key not in self._strangers:
+            self._strangers[key] = self.make(
                 auth_key,
                 session_id,
                 salts=self.salts[auth_key.key_id],
@@ -87,7 +87,7 @@ class _State(ServerState):
                 strict=self.is_strict,
                 max_open_requests=MAX_OPEN,
             )
-            self.unique_ids[session_id] = self.sessions[key].unique_id
+            self.unique_ids[session_id] = self._strangers[key].unique_id
         return super().session(auth_key, session_id)
 
 

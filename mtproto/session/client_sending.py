@@ -93,7 +93,9 @@ class ClientSending(Session):
         Raise LocalProtocolError where too many are open (C23).
         """
         if len(self.requests) >= MAX_OPEN_REQUESTS:
-            raise LocalProtocolError(f"{len(self.requests)} requests are open, expected at most that many")
+            raise LocalProtocolError(
+                f"got another request while {len(self.requests)} are open, expected at most {MAX_OPEN_REQUESTS}"
+            )
         request = self.requests.open(body, after, at_least_once)
         self.queue(Outgoing(body, request=request.number))
         return request.number

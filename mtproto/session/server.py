@@ -26,12 +26,15 @@ from mtproto.session.server_handlers import HANDLERS
 from mtproto.session.server_sending import ServerSending
 from mtproto.session.strictness import SequenceWatch
 
-__all__ = ["MAX_OPEN_REQUESTS", "REQUEST_LIMITS", "ServerSession"]
+__all__ = ["INPUT_FETCH_ERROR", "MAX_OPEN_REQUESTS", "REQUEST_LIMITS", "ServerSession"]
 
 REQUEST_LIMITS = tl.Limits(gunzipped_bytes=1024 * 1024)
 """How much the gzip_packed of one payload may unpack to, together: requests are small."""
 MAX_OPEN_REQUESTS = 100_000
 """The most requests of one session that may wait for their answers."""
+
+INPUT_FETCH_ERROR = "INPUT_FETCH_ERROR"
+"""What a client is told of a message that can't be read."""
 
 _REMEMBERED_CONTAINERS = 1000
 _LONG_ANSWER = 64 * 1024
@@ -255,9 +258,6 @@ class ServerSession(ServerSending):
         self.accept(message.msg_id)
         self.answer(message.msg_id, bytes(service.RpcError(error_code=400, error_message=error)))
         return MessageDropped(message.msg_id, check, reason)
-
-
-INPUT_FETCH_ERROR = "INPUT_FETCH_ERROR"
 
 
 def _needs_no_salt(body: bytes) -> bool:

@@ -131,7 +131,7 @@ class ServerSending(Session):
         _check_size(body)
         if len(self._queue) >= MAX_QUEUED:
             raise LocalProtocolError(
-                f"{len(self._queue)} messages wait to be sent, expected at most that many"
+                f"got another message while {len(self._queue)} wait to be sent, expected at most {MAX_QUEUED}"
             )
         self.queue(Outgoing(body))
 

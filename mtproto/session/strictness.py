@@ -6,7 +6,7 @@ core.telegram.org/mtproto/description#message-sequence-number-msg-seqno.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 
 from mtproto import service
 from mtproto.message import Message, constructor_id, is_content_related
@@ -48,11 +48,9 @@ class SequenceWatch:
 
     def take(self, message: Message) -> None:
         """`message` was taken: others are compared with it."""
-        if any(
-            msg_id == message.msg_id
-            for msg_id, _ in self._taken[bisect_left(self._taken, (message.msg_id, -(2**31))) :][:1]
-        ):
+        place = bisect_left(self._taken, (message.msg_id, -(2**31)))
+        if place < len(self._taken) and self._taken[place][0] == message.msg_id:
             return
-        insort(self._taken, (message.msg_id, message.seq_no))
+        self._taken.insert(place, (message.msg_id, message.seq_no))
         if len(self._taken) > _REMEMBERED:
             del self._taken[0]

@@ -119,7 +119,7 @@ def test_requests_that_are_open(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = agreed_pair()
     for _ in range(3):
         pair.client.send_request(REQUEST)
-    with pytest.raises(LocalProtocolError, match="3 requests are open"):
+    with pytest.raises(LocalProtocolError, match="while 3 are open, expected at most 3"):
         pair.client.send_request(REQUEST)
     pair.run()
     pair.answer(pair.requests()[0], ANSWER)
@@ -143,7 +143,7 @@ def test_updates_for_who_does_not_come() -> None:
     pair.server.abandon()
     for _ in range(MAX_QUEUED):
         pair.state.notify(session.id, REQUEST)
-    with pytest.raises(LocalProtocolError, match="messages wait to be sent"):
+    with pytest.raises(LocalProtocolError, match="while 10000 wait to be sent, expected at most 10000"):
         pair.state.notify(session.id, REQUEST)
 
 

@@ -77,7 +77,8 @@ class ServerModel:
         for delay in session.take_delays():
             self.closes_at[connection] = self.clock() + delay
         for other in session.take_destroyed():
-            existed = other in self.sessions and other != session.session_id
+            # One of which nothing was taken has not begun.
+            existed = other != session.session_id and other in self.sessions and self.sessions[other].is_known
             cls = service.DestroySessionOk if existed else service.DestroySessionNone
             session.reply(cls(session_id=other))
             if existed:

@@ -43,7 +43,7 @@ class ServerModel:
     """`salts` are those of the key in order, each the one in use for half an hour from `began` on.
 
     `unique_id` gives the number that a session was given when it was made; `closes_at`: when connections are to be
-    closed, because a ping has said so.
+    closed, because a ping has said so; `over`: sessions that were destroyed, of which something may still be heard.
     """
 
     clock: Callable[[], float]
@@ -52,6 +52,7 @@ class ServerModel:
     began: int
     unique_id: Callable[[int], int]
     sessions: dict[int, SessionModel] = field(default_factory=dict)
+    over: list[SessionModel] = field(default_factory=list)
     has_key: bool = True
     closes_at: dict[object, float] = field(default_factory=dict)
 
@@ -82,7 +83,7 @@ class ServerModel:
             cls = service.DestroySessionOk if existed else service.DestroySessionNone
             session.reply(cls(session_id=other))
             if existed:
-                del self.sessions[other]
+                self.over.append(self.sessions.pop(other))
 
 
 class SessionModel(Outgoing):

@@ -272,7 +272,7 @@ class _Talk:
                 raise Broken(f"{frame}, expected messages only")
             envelope = _CLIENT.open(frame.payload)
             heard.setdefault(envelope.session_id, []).append(envelope)
-        for session in self.model.sessions.values():
+        for session in (*self.model.over, *self.model.sessions.values()):
             session.heard_alone(connection, heard.get(session.session_id, []))
         for session in carried:
             session.heard(heard.pop(session.session_id, []))

@@ -27,7 +27,8 @@ __all__ = ["ANSWER_LIMITS", "MAX_DROPPED", "ClientSession"]
 ANSWER_LIMITS = tl.Limits()
 """How much the gzip_packed of one payload may unpack to, together."""
 MAX_DROPPED = 10
-"""After so many ignored messages in a row something is wrong with the connection (C11)."""
+"""After so many ignored messages in a row something is wrong with the connection (C11), after twice as many with
+the session."""
 
 _UNTIMELY = (Verdict.TOO_OLD_TIME, Verdict.TOO_NEW_TIME)
 _CORRECTIONS = (service.BadServerSalt.CONSTRUCTOR_ID, service.BadMsgNotification.CONSTRUCTOR_ID)
@@ -158,8 +159,7 @@ class ClientSession(ClientSending):
             return MessageDropped(message.msg_id, "C10", "received before")
         self._dropped += 1
         check = "C10" if verdict is Verdict.TOO_OLD_WINDOW else "C11"
-        if self._dropped >= MAX_DROPPED:
-            self._dropped = 0
+        if self._dropped % MAX_DROPPED == 0:
             if verdict is Verdict.TOO_NEW_TIME:
                 # What comes from the future nobody has recorded: the next connection goes by the server's time.
                 self.correct_clock(message.msg_id)
@@ -167,6 +167,20 @@ class ClientSession(ClientSending):
                 f"{MAX_DROPPED} messages in a row had to be ignored", check=check, got=verdict.value
             )
         return MessageDropped(message.msg_id, check, verdict.value)
+
+    def reconnected(self) -> None:
+        """The connection is another one; the session too, where two in a row have ended for what was ignored.
+
+        What the server keeps for us in the old one we can't take; were our clock ahead, all of that would be too
+        old, and stand before the server's word that it is.  In a new session nothing does.
+        """
+        if self._dropped < 2 * MAX_DROPPED:
+            super().reconnected()
+            return
+        self._dropped = 0
+        self.begin_again()
+        super().reconnected()
+        self.ask_for_salts()  # a server says nothing in a session that it does not know
 
     def acknowledge(self, message: Message) -> None:
         """Acknowledge `message` if it is content-related (C13)."""

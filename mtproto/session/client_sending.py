@@ -312,5 +312,9 @@ class ClientSending(Session):
                     request, "no answer came in the session that it was sent in, which is over"
                 )
         if self.salts.next_question(self.ids.now()) <= self.ids.now():
-            self.salts.was_asked(self.ids.now())
-            self.ask(service.GetFutureSalts(num=KnownSalts.QUESTION_SIZE))
+            self.ask_for_salts()
+
+    def ask_for_salts(self) -> None:
+        """Queue the question which salts come next."""
+        self.salts.was_asked(self.ids.now())
+        self.ask(service.GetFutureSalts(num=KnownSalts.QUESTION_SIZE))

@@ -58,10 +58,16 @@ class ClientModel(Outgoing):
         self.to_ask.append(Query(bytes(query)))
 
     def reconnected(self) -> None:
+        """Another connection; a new session, of which the server has to hear, where twenty strays came in a row."""
+        is_lost, self.strays = self.strays >= 20, self.strays % 20
+        if is_lost:
+            self._begin_again()
         self.queries.clear()
         self.to_ask.clear()
         self.originals.clear()
         self._ask_about(list(self.requests.values()))
+        if is_lost:
+            self._ask_for_salts()
 
     def _ask_about(self, requests: list[Request]) -> None:
         ids = [r.msg_ids[-1] for r in requests if not r.waits and r.session == self.session_id]
@@ -82,8 +88,11 @@ class ClientModel(Outgoing):
                 yield from self._doubt(request)
         future = [since for since, _, _ in self.timetable if since > self.now()]
         if self.now() >= (max(self.ask_salts_at, future[-2]) if len(future) >= 2 else self.ask_salts_at):
-            self.ask_salts_at = self.now() + 600
-            self._ask(service.GetFutureSalts(num=16))
+            self._ask_for_salts()
+
+    def _ask_for_salts(self) -> None:
+        self.ask_salts_at = self.now() + 600
+        self._ask(service.GetFutureSalts(num=16))
 
     def _ask_later(self, request: Request) -> None:
         request.questions += 1
@@ -144,8 +153,7 @@ class ClientModel(Outgoing):
     def _stray(self, msg_id: int) -> Said:
         check = "C10" if self.window.is_below(msg_id) else "C11"
         self.strays += 1
-        if self.strays == 10:
-            self.strays = 0
+        if self.strays % 10 == 0:
             if check == "C11" and msg_id > self.now() * SECOND:
                 self._correct_clock(msg_id)
             raise Dead(check)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from mtproto import service
+from mtproto import api, service, testing
+from mtproto.client.backoff import Backoff
+from mtproto.connection import KeepAlive
 from mtproto.errors import RemoteProtocolError
 from mtproto.events import MessageReceived
-from mtproto.message import Message, pack_container
+from mtproto.message import Message, constructor_id, pack_container
 from mtproto.session.client import MAX_DROPPED
 from mtproto.side import Side
 from tests.mtproto.pair import Pair, agreed_pair
@@ -87,6 +89,63 @@ def test_ten_ignored_in_a_row_end_the_connection(packed: bool) -> None:
         hears_old(MAX_DROPPED)
     assert caught.value.check == "C11"
     assert pair.client.closed
+
+
+def ignores_ten(pair: Pair, msg_id: int) -> None:
+    for number in range(MAX_DROPPED - 1):
+        hears(pair, msg_id + 4 * number)
+    with pytest.raises(RemoteProtocolError, match="10 messages in a row"):
+        hears(pair, msg_id + 4 * MAX_DROPPED)
+    pair.reconnect()
+
+
+@pytest.mark.parametrize("is_below", [False, True])
+def test_ten_more_in_the_next_connection_end_the_session(is_below: bool) -> None:
+    """The server, which can't say anything in a session that it does not know, hears of the new one at once."""
+    pair, now = begun()
+    for number in range(1100 if is_below else 1):
+        hears(pair, now + 4000 + 4 * number, seq_no=0)
+    first = pair.client.session.session_id
+    old = now if is_below else now - 400 * SECOND
+    ignores_ten(pair, old)
+    assert pair.client.session.session_id == first
+    assert not pair.heard()
+    ignores_ten(pair, old)
+    second = pair.client.session.session_id
+    assert second != first
+    (question,) = pair.heard()
+    assert constructor_id(question.body) == service.GetFutureSalts.CONSTRUCTOR_ID
+    assert question.seq_no == 1
+    ignores_ten(pair, now - 400 * SECOND)
+    assert pair.client.session.session_id == second
+
+
+def test_a_good_message_between_the_connections_leaves_the_session() -> None:
+    pair, now = begun()
+    session_id = pair.client.session.session_id
+    for number in range(3):
+        ignores_ten(pair, now - 400 * SECOND)
+        hears(pair, now + 4 * number)
+    assert pair.client.session.session_id == session_id
+
+
+def test_a_clock_that_jumps_ahead_of_many_updates() -> None:
+    """They fill more than one container, so that the server's word about the clock stands behind them all."""
+    pair = testing.Pair(reconnect=Backoff(), keep_alive=KeepAlive())
+    pair.invoke(api.help.GetConfig())
+    pair.run()
+    pair.skew = 400.0
+    for _ in range(150):
+        pair.notify(api.BoolTrue())
+    pair.run(for_=80)
+    assert [str(failure).count("too_old_time") for failure in pair.failures] == [1, 1]
+    assert abs(pair.client.session.ids.now() - pair.clock.now) < 1
+    pair.notify(api.BoolFalse())
+    call = pair.invoke(api.help.GetConfig())
+    pair.run()
+    assert call.outcome == "answered"
+    assert [e.body for e in pair.client_events if isinstance(e, MessageReceived)] == [bytes(api.BoolFalse())]
+    pair.check()
 
 
 def test_a_good_message_in_between_begins_the_count_anew() -> None:

@@ -253,13 +253,13 @@ class _Client:
     def on_pq(self, answer: service.ResPQ) -> bytes:
         if answer.nonce != self.nonce:
             raise _Refused("H1")
-        primes = _two_primes(answer.pq)
-        if primes is None:
-            raise _Refused("H2")
         offered = answer.server_public_key_fingerprints[:64]
         key = next((key for key in self.keys if key.fingerprint in offered), None)
         if key is None:
             raise _Refused("H3")
+        primes = _two_primes(answer.pq)
+        if primes is None:
+            raise _Refused("H2")
         self.server_nonce = answer.server_nonce
         self.new_nonce = self.rng(32)
         p, q = (prime.to_bytes((prime.bit_length() + 7) // 8, "big") for prime in primes)

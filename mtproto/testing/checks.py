@@ -86,8 +86,12 @@ def _left_behind(pair: Pair) -> Iterator[str]:
     for server_session in pair.state.sessions.values():
         if server_session.open_requests:
             yield f"the server's session has {len(server_session.open_requests)} open requests"
-        if server_session.session_id == session.session_id and server_session.answers:
-            yield f"the server's session keeps {len(server_session.answers)} answers"
+        # One that it has sent in vain, until it was too old, it goes on keeping for a client that asks.
+        acknowledged = pair.ledger.acknowledged(Side.SERVER, server_session.id)
+        requests = {server_session.answers.request_of(msg_id) for msg_id in acknowledged}
+        kept = [request for request in requests if request is not None and request in server_session.answers]
+        if kept:
+            yield f"the server's session keeps {len(kept)} answers that the client has acknowledged"
         if server_session.session_id == session.session_id and server_session.sent.unacknowledged():
-            kept = len(server_session.sent.unacknowledged())
-            yield f"the server's session keeps {kept} messages that were not acknowledged"
+            count = len(server_session.sent.unacknowledged())
+            yield f"the server's session keeps {count} messages that were not acknowledged"

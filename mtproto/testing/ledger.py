@@ -21,6 +21,7 @@ from mtproto.side import Side
 __all__ = ["Ledger", "Said"]
 
 _CONTAINER = service.MsgContainer.CONSTRUCTOR_ID
+_ACKS = service.MsgsAck.CONSTRUCTOR_ID
 _RECEIVED_BEFORE = ("C10", "S7")
 
 
@@ -64,6 +65,7 @@ class Ledger:
         self._inner: dict[tuple[object, ...], tuple[int, bytes]] = {}
         self._counts: dict[tuple[object, ...], int] = defaultdict(int)
         self._arrived: dict[Side, dict[tuple[SessionId, int], Said]] = {side: {} for side in Side}
+        self._acks: dict[Side, dict[tuple[SessionId, int], Said]] = {side: {} for side in Side}
         self._settled: dict[Side, set[tuple[SessionId, int]]] = {side: set() for side in Side}
 
     # Opening
@@ -130,7 +132,7 @@ class Ledger:
         """What a message acknowledges, or answers, is settled."""
         number = constructor_id(said.body)
         settled: tuple[int, ...] = ()
-        if number == service.MsgsAck.CONSTRUCTOR_ID:
+        if number == _ACKS:
             settled = tuple(service.decode(said.body, service.MsgsAck).msg_ids)
         elif number == service.RpcResult.CONSTRUCTOR_ID:
             settled = (int.from_bytes(said.body[4:12], "little", signed=True),)
@@ -144,23 +146,32 @@ class Ledger:
             key = said.session, said.msg_id
             if said.seq_no & 1:
                 self._arrived[said.side.peer][key] = said
+            elif constructor_id(said.body) == _ACKS:
+                self._acks[said.side.peer][key] = said
 
     def doubted(self, messages: Iterable[Said]) -> None:
         """It is not known whether the other side has looked at these."""
         for said in messages:
-            self._arrived[said.side.peer].pop((said.session, said.msg_id), None)
+            for seen in (self._arrived, self._acks):
+                seen[said.side.peer].pop((said.session, said.msg_id), None)
 
     def dropped(self, side: Side, event: MessageDropped) -> None:
         """A side says that it has not taken a message, which may be a container: it owes nothing for it."""
         if event.check in _RECEIVED_BEFORE and event.reason == "received before":
             return
-        arrived = self._arrived[side]
-        for key in [k for k, said in arrived.items() if event.msg_id in (said.msg_id, said.container)]:
-            del arrived[key]
+        for seen in (self._arrived[side], self._acks[side]):
+            for key in [k for k, said in seen.items() if event.msg_id in (said.msg_id, said.container)]:
+                del seen[key]
 
     def forget(self, side: Side) -> None:
         """This side has lost its memory, and owes nothing."""
         self._arrived[side].clear()
+        self._acks[side].clear()
+
+    def acknowledged(self, side: Side, session: SessionId) -> set[int]:
+        """What `side` was told in this session that the other one has received."""
+        told = (said for key, said in self._acks[side].items() if key[0] == session)
+        return {msg_id for said in told for msg_id in service.decode(said.body, service.MsgsAck).msg_ids}
 
     def owed(self, side: Side, sessions: Iterable[SessionId]) -> Iterator[Said]:
         """What came to `side` in these sessions, has to be acknowledged, and was not."""

@@ -22,6 +22,7 @@ from mtproto.errors import (
     RpcError,
 )
 from mtproto.events import KeyAgreed, MessageReceived, QuickAckReceived, SessionCreated
+from mtproto.session.answers import Answers
 from mtproto.side import Side
 from mtproto.testing import Call, Ending, Later, Network, Pair, RequestContext, StillRunning
 from mtproto.transport import FRAMINGS
@@ -439,6 +440,32 @@ def test_the_checks_see_an_acknowledgement_that_is_missing() -> None:
     pair.run(until=lambda: call.done)
     with pytest.raises(AssertionError, match="CLIENT owes an acknowledgement of rpc_result"):
         pair.check()
+
+
+def test_the_checks_see_an_answer_that_is_kept_although_it_was_acknowledged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Answers, "acknowledge", lambda answers, msg_id: None)
+    pair = Pair()
+    pair.invoke(send_code())
+    pair.run()
+    with pytest.raises(AssertionError, match="keeps 1 answers that the client has acknowledged"):
+        pair.check()
+
+
+def test_an_answer_that_was_sent_in_vain_is_kept_for_a_client_that_asks() -> None:
+    """Nobody has noticed that nothing arrives any more: no call is open, and the client's next ping is far."""
+    pair = Pair(keep_alive=KeepAlive(), reconnect=Backoff())
+    pair.invoke(send_code())
+    pair.run()
+    pair.skew = -3600.0
+    pair.cancel(pair.invoke(send_code(1)))
+    pair.half_open()
+    pair.run()
+    (session,) = pair.state.sessions.values()
+    assert len(session.answers) == 1
+    assert not session.sent.unacknowledged()
+    pair.check()
 
 
 def test_the_checks_see_numbers_that_are_wrong() -> None:

@@ -117,7 +117,7 @@ class PairMachine(RuleBasedStateMachine):
         """Nobody waits for an answer any more."""
         self.pair.cancel(data.draw(st.sampled_from(self.pair.open_calls)))
 
-    @rule(count=st.sampled_from([1, 3]))
+    @rule(count=st.sampled_from([1, 3, 150]))
     def notify(self, count: int) -> None:
         """Updates."""
         for _ in range(count):

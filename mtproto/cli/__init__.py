@@ -5,7 +5,7 @@
     serve       the loopback server until a signal
     call        one request, JSON in and out
     transcript  a recorded conversation drawn; recording: how the others record one
-    examine     hostile conversations with a server
+    examine     hostile conversations with a client or a server
     transports  which transport, and what went over the wire, frame by frame
     show        what `demo` draws with rich, the one optional dependency; ladder: what `transcript` does
     wording     errors as one line

@@ -42,7 +42,10 @@ def parser() -> argparse.ArgumentParser:
     _transcript(_command(commands, "transcript", transcript.run, "draw a recorded conversation"))
     _examine(
         _command(
-            commands, "examine", examine.run, "say to a server what no client says, and see what it does"
+            commands,
+            "examine",
+            examine.run,
+            "say to a client or a server what no peer of its says, and see what it does",
         )
     )
     return top
@@ -182,37 +185,94 @@ there is only one; bytes are {{"hex": "00ff"}}:
 def _examine(command: argparse.ArgumentParser) -> None:
     command.description = f"""\
 {command.description}
-Each conversation tests a rule, in a connection of its own; what a right server
-does is known.  The first and the last one are sane."""
-    command.epilog = _STATUS.replace(
-        "the server answered with an error (rpc_error)", "a conversation has failed"
+Each conversation tests a rule, in a connection of its own; what is right to do
+is known.  The first and the last one are sane."""
+    status = _STATUS.replace("the server answered with an error (rpc_error)", "a conversation has failed")
+    command.epilog = status
+    examined = command.add_subparsers(required=True, metavar="EXAMINED", dest="examined")
+    for name, add, what in (
+        (
+            "client",
+            _examine_client,
+            "a program that connects and makes a request, started for each conversation",
+        ),
+        ("server", _examine_server, "what listens at an address"),
+    ):
+        one = examined.add_parser(
+            name,
+            help=what,
+            description=command.description,
+            epilog=status,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        add(one)
+        _examination(one)
+
+
+def _examine_client(command: argparse.ArgumentParser) -> None:
+    command.description = f"""\
+{command.description}
+The command stands behind --, and is started for each conversation.  In its
+arguments {{host}} and {{port}} are where it has to connect, {{key}} is a file with the
+RSA key that it has to trust (PEM, PKCS#1); the same is in its environment, as
+MTPROTO_HOST, MTPROTO_PORT, MTPROTO_KEY.  It has to make a request, and no second
+one before it has the answer.
+  mtproto examine client --only C7 -- node client.js {{host}} {{port}} {{key}}"""
+    command.add_argument("program", nargs="+", metavar="COMMAND", help="the client, and its arguments")
+    command.add_argument(
+        "--environment", action="store_true", help="the command needs no {port}: it reads its environment"
     )
-    command.add_argument("examined", choices=("server",), metavar="server", help="what is examined")
+    add_restriction(command)
+
+
+def _examine_server(command: argparse.ArgumentParser) -> None:
     command.add_argument("server", type=_address, metavar="HOST:PORT", help="the server")
     command.add_argument("--key", metavar="PEM_FILE", required=True, help="the server's RSA public key")
-    command.add_argument(
-        "--only", metavar="TEXT", help="conversations of this check (such as C7), or with this in their names"
-    )
     command.add_argument(
         "--transport", choices=sorted(FRAMINGS), help=f"how frames are cut (default: {DEFAULT})"
     )
     command.add_argument(
         "--obfuscated", action="store_true", help="make the stream look random; not with full"
     )
+
+
+def _examination(command: argparse.ArgumentParser) -> None:
+    """What both examinations take."""
+    command.add_argument(
+        "--only", metavar="TEXT", help="conversations of this check (such as C7), or with this in their names"
+    )
+    command.add_argument(
+        "--jobs", type=_jobs, default=1, metavar="N", help="so many conversations at once (default: 1)"
+    )
     for name, default, what in (
         ("patience", 10.0, "seconds that what is expected may take"),
         ("quiet", 1.0, "seconds of silence that are enough"),
+        ("limit", 120.0, "seconds that a conversation may take in all"),
     ):
         command.add_argument(
             f"--{name}", type=_seconds, default=default, metavar="S", help=f"{what} (default: %(default)s)"
         )
     command.add_argument(
         "--seed",
-        type=int,
+        type=_seed,
         default=0,
         metavar="N",
         help="what secrets and padding are made of; obfuscated, a server takes each but once (default: 0)",
     )
+
+
+def _seed(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number") from None
+
+
+def _jobs(text: str) -> int:
+    jobs = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
+    if not 0 < jobs <= 64:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1 to 64")
+    return jobs
 
 
 def _seconds(text: str) -> float:

@@ -1,4 +1,4 @@
-"""``mtproto examine server``: the hostile conversations with a server, a line for each as it ends.
+"""``mtproto examine``: the hostile conversations with a client or a server, a line for each as it ends.
 
 Why one has failed follows at the end, with all that was said.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+import contextlib
+import signal
+import sys
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtproto.cli.wording import CommandError, one_line
+from mtproto.cli.wording import CommandError, address_text, one_line
 from mtproto.crypto.rsa import PublicKey
 from mtproto.errors import LocalProtocolError
 
@@ -23,30 +26,77 @@ __all__ = ["run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """Examine; 1 where a conversation has failed."""
+    try:
+        results = asyncio.run(_until_told(_examined(arguments)))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    for result in results.failed:
+        print()
+        for line in result.account.splitlines():
+            print(one_line(line))
+    print(f"\n{len(results) - len(results.failed)} of {len(results)} conversations went as they should")
+    if not results[0].passed:
+        print("The sane one did not: then what else went as it should says little.")
+    return 1 if results.failed else 0
+
+
+async def _until_told(examination: Coroutine[object, object, hostile.Results]) -> hostile.Results:
+    """SIGTERM and SIGHUP end it like SIGINT, so that no client is left behind."""
+    task = asyncio.ensure_future(examination)
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return await task
+
+
+async def _examined(arguments: argparse.Namespace) -> hostile.Results:
     from mtproto.testing import hostile  # no other command needs the conversations, of which there are many
 
-    conversations = _chosen(arguments.only, hostile.SERVER_CONVERSATIONS)
-    host, port = arguments.server
-    results = asyncio.run(
-        hostile.examine_server(
-            host,
-            port,
-            _key(arguments.key),
+    if arguments.examined == "client":
+        conversations = _chosen(arguments.only, hostile.CLIENT_CONVERSATIONS)
+        program = hostile.Program(arguments.program, reads_environment=arguments.environment)
+        results = await hostile.examine_client(
+            program,
             conversations=conversations,
             transport=arguments.transport,
             obfuscated=arguments.obfuscated,
             patience=arguments.patience,
             quiet=arguments.quiet,
+            limit=arguments.limit,
             seed=arguments.seed,
+            jobs=arguments.jobs,
             tell=_tell,
         )
+        if isinstance(results[0].failure, hostile.NobodyCame):
+            raise _nobody(results[0])
+        return results
+    conversations = _chosen(arguments.only, hostile.SERVER_CONVERSATIONS)
+    host, port = arguments.server
+    results = await hostile.examine_server(
+        host,
+        port,
+        _key(arguments.key),
+        conversations=conversations,
+        transport=arguments.transport,
+        obfuscated=arguments.obfuscated,
+        patience=arguments.patience,
+        quiet=arguments.quiet,
+        limit=arguments.limit,
+        seed=arguments.seed,
+        jobs=arguments.jobs,
+        tell=_tell,
     )
-    for result in results.failed:
-        print()
-        for line in str(result.failure).splitlines():
-            print(one_line(line))
-    print(f"\n{len(results) - len(results.failed)} of {len(results)} conversations went as they should")
-    return 1 if results.failed else 0
+    if isinstance(results[0].failure, OSError):
+        reason = results[0].failure.strerror or results[0].failure
+        raise CommandError(f"no connection to {address_text(host, port)}: {reason}")
+    return results
+
+
+def _nobody(result: hostile.Result) -> CommandError:
+    """What the client has said goes to stderr, and that it was not there is the error."""
+    for line in result.said.splitlines():
+        print(one_line(line), file=sys.stderr)
+    return CommandError(f"{result.failure}; it {result.ending}")
 
 
 def _chosen(

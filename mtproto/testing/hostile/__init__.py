@@ -8,6 +8,7 @@ a value is sent as it is, a function makes one of what was computed.
     rehearse          in memory, against our own connections or yours, in virtual time
     listen, call      over TCP: a hostile server, a hostile client
     examine_client, examine_server     all of `CLIENT_CONVERSATIONS`, `SERVER_CONVERSATIONS`; a table
+    Program            a client in any language, for examine_client
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from mtproto.testing.hostile.client_steps import ReqDHParams, ReqPq, SetClientDH
 from mtproto.testing.hostile.conversation import Conversation
 from mtproto.testing.hostile.examine import Result, Results, examine_client, examine_server
 from mtproto.testing.hostile.expecting import Expect, ExpectClose, ExpectCode, ExpectQuickAck, Silence
-from mtproto.testing.hostile.failure import ConversationFailed
+from mtproto.testing.hostile.failure import ConversationFailed, NobodyCame
 from mtproto.testing.hostile.happenings import Heard
 from mtproto.testing.hostile.key_exchange import KeyExchange
 from mtproto.testing.hostile.library import CLIENT_CONVERSATIONS, SERVER_CONVERSATIONS
 from mtproto.testing.hostile.nodes import Close, Code, End, Node, Plain, Raw, Repeat, Send, Wait
 from mtproto.testing.hostile.play import Play
+from mtproto.testing.hostile.program import Program, ProgramEnd
 from mtproto.testing.hostile.rehearsal import Peer, Rehearsal, Setting, our_client, our_server, rehearse
 from mtproto.testing.hostile.server_steps import DhGen, ResPQ, ServerDHParams
 from mtproto.testing.hostile.stage import Stage
@@ -49,12 +51,15 @@ __all__ = [
     "Heard",
     "HostileServer",
     "KeyExchange",
+    "NobodyCame",
     "Node",
     "Optional",
     "Part",
     "Peer",
     "Plain",
     "Play",
+    "Program",
+    "ProgramEnd",
     "Raw",
     "Refuses",
     "Rehearsal",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["ConversationFailed", "Transcript"]
+__all__ = ["ConversationFailed", "NobodyCame", "Transcript"]
 
 
 class Transcript:
@@ -20,6 +20,10 @@ class Transcript:
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
+
+
+class NobodyCame(AssertionError):
+    """There was no conversation: the client has not connected, or has said nothing."""
 
 
 class ConversationFailed(AssertionError):

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import tl
 from mtproto.errors import LocalProtocolError
 
-__all__ = ["bent", "check_names", "given", "names_of", "settled", "takes_two"]
+__all__ = ["bent", "check_names", "checked_seed", "given", "names_of", "settled", "takes_two"]
 
 T = TypeVar("T", bound=tl.TLObject)
 
@@ -28,6 +28,13 @@ def check_names(what: str, names: Iterable[str], known: Iterable[str]) -> None:
             raise LocalProtocolError(
                 f"{what} has no field {name!r}; it has: {', '.join(known) or 'none'} (None: computed)"
             )
+
+
+def checked_seed(seed: Any) -> int:
+    """The seed; LocalProtocolError for what is no whole number."""
+    if type(seed) is not int:
+        raise LocalProtocolError(f"got {seed!r:.60} for a seed, expected an int")
+    return seed
 
 
 def given(fields: Mapping[str, Any]) -> tuple[str, ...]:

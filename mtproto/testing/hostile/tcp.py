@@ -76,6 +76,7 @@ class HostileServer:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._first: asyncio.Future[Play] | None = None
+        self._came = asyncio.Event()
 
     @property
     def public_key(self) -> PublicKey:
@@ -112,6 +113,10 @@ class HostileServer:
         play.result()
         return play
 
+    async def came(self) -> None:
+        """Wait until a client has connected."""
+        await self._came.wait()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is not None:
@@ -120,6 +125,7 @@ class HostileServer:
             return
         play = self._make(self._key, len(self.plays))
         self.plays.append(play)
+        self._came.set()
         try:
             await drive(play, reader, writer)
         except asyncio.CancelledError:

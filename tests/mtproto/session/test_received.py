@@ -7,7 +7,7 @@ import pytest
 from mtproto import api, service, testing
 from mtproto.client.backoff import Backoff
 from mtproto.connection import KeepAlive
-from mtproto.errors import RemoteProtocolError
+from mtproto.errors import FateUnknown, RemoteProtocolError
 from mtproto.events import MessageReceived
 from mtproto.message import Message, constructor_id, pack_container
 from mtproto.session.client import MAX_DROPPED
@@ -146,6 +146,23 @@ def test_a_clock_that_jumps_ahead_of_many_updates() -> None:
     assert call.outcome == "answered"
     assert [e.body for e in pair.client_events if isinstance(e, MessageReceived)] == [bytes(api.BoolFalse())]
     pair.check()
+
+
+def test_more_updates_than_are_remembered_whose_acknowledgements_get_lost() -> None:
+    """The server sends all of them again, the first of them below what the client can tell from new ones."""
+    pair = testing.Pair(reconnect=Backoff())
+    pair.invoke(api.help.GetConfig())
+    pair.run()
+    pair.cut(Side.CLIENT, pair.line.links[Side.CLIENT].sent, testing.Ending.SILENCE)
+    for _ in range(1100):
+        pair.notify(api.BoolTrue())
+    pair.run(for_=3)
+    pair.break_line()
+    pair.invoke(api.help.GetConfig())
+    pair.run()
+    assert sum(isinstance(e, MessageReceived) for e in pair.client_events) == 1100
+    assert [str(failure).count("too_old_window") for failure in pair.failures] == [0, 1, 1]
+    pair.check(errors=[FateUnknown])
 
 
 def test_a_good_message_in_between_begins_the_count_anew() -> None:

@@ -16,10 +16,11 @@ from __future__ import annotations
 from mtproto.testing.hostile.bodies import Answer, Container, Gzip, Part, Request, Service
 from mtproto.testing.hostile.choosing import AnyOf, Optional, Refuses, Rejects, Serve
 from mtproto.testing.hostile.client_steps import ReqDHParams, ReqPq, SetClientDHParams
+from mtproto.testing.hostile.connecting import Again, Over, QuickAck, Reconnect
 from mtproto.testing.hostile.conversation import Conversation
 from mtproto.testing.hostile.examine import Result, Results, examine_client, examine_server
 from mtproto.testing.hostile.expecting import Expect, ExpectClose, ExpectCode, ExpectQuickAck, Silence
-from mtproto.testing.hostile.failure import ConversationFailed, NobodyCame
+from mtproto.testing.hostile.failure import ConversationFailed, NeverEnds, NobodyCame
 from mtproto.testing.hostile.happenings import Heard
 from mtproto.testing.hostile.key_exchange import KeyExchange
 from mtproto.testing.hostile.library import CLIENT_CONVERSATIONS, SERVER_CONVERSATIONS
@@ -34,6 +35,7 @@ from mtproto.testing.hostile.tcp import HostileServer, call, listen
 __all__ = [
     "CLIENT_CONVERSATIONS",
     "SERVER_CONVERSATIONS",
+    "Again",
     "Answer",
     "AnyOf",
     "Close",
@@ -51,16 +53,20 @@ __all__ = [
     "Heard",
     "HostileServer",
     "KeyExchange",
+    "NeverEnds",
     "NobodyCame",
     "Node",
     "Optional",
+    "Over",
     "Part",
     "Peer",
     "Plain",
     "Play",
     "Program",
     "ProgramEnd",
+    "QuickAck",
     "Raw",
+    "Reconnect",
     "Refuses",
     "Rehearsal",
     "Rejects",

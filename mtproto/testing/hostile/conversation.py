@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from mtproto.errors import LocalProtocolError
 from mtproto.side import Side
-from mtproto.testing.hostile.failure import ConversationFailed
+from mtproto.testing.hostile.failure import ConversationFailed, NeverEnds
 from mtproto.testing.hostile.nodes import Ended, Listening, Node, checked_nodes, played, walk
 from mtproto.testing.hostile.stage import Stage
 
@@ -55,16 +55,23 @@ class Conversation:
         return not any(node.exchanges_keys for node in walk(self.nodes))
 
     def play(self, stage: Stage) -> Listening:
-        """The nodes one after the other; ConversationFailed where the peer does something else."""
+        """The nodes one after the other.
+
+        Raise ConversationFailed where the peer does something else, NeverEnds where there is no end.
+        """
         try:
             yield from played(self.nodes, stage)
         except Ended:
             return
         except ConversationFailed as error:
-            raise self._complete(error) from None
+            error.name, error.check, error.node = self.name, self.check, self.text_of(error.node)
+            error.args = ("\n".join(error.lines()),)
+            raise error from None
+        except NeverEnds as error:
+            raise NeverEnds(error.why, self.text_of(error.node), repr(self.name)) from None
 
-    def _complete(self, error: ConversationFailed) -> ConversationFailed:
-        place = error.node
+    def text_of(self, place: str) -> str:
+        """The number of a node with its text, as far as it is one of ours: some nodes have nodes of their own."""
         nodes, text = self.nodes, ""
         for index in map(int, filter(None, place.split("."))):
             if index > len(nodes):
@@ -72,9 +79,7 @@ class Conversation:
             text = str(nodes[index - 1])
             lists = nodes[index - 1].inner()
             nodes = lists[0] if len(lists) == 1 else ()
-        error.name, error.check, error.node = self.name, self.check, f"{place}: {text}" if text else place
-        error.args = ("\n".join(error.lines()),)
-        return error
+        return f"{place}: {text}" if text else place
 
     def __repr__(self) -> str:
         return f"<Conversation {self.name!r}, {len(self.nodes)} nodes>"

@@ -144,7 +144,9 @@ async def _client_result(
         await asyncio.wait({client, came}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         if came.done() or client.done():
             await asyncio.wait({client, verdict}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-        # Whoever ends before the conversation does has closed the connection, if there was one.
+        # Whoever ends before the conversation does has closed the connection, if any, and does not return.
+        if client.done():
+            server.give_up()
         await asyncio.wait({verdict}, timeout=_GRACE if came.done() else 0)
         failure = _failure(verdict) if verdict.done() else _unfinished(server, client.done(), patience, limit)
         await asyncio.wait({client}, timeout=_GRACE if verdict.done() else 0)
@@ -173,7 +175,8 @@ def _unfinished(server: HostileServer, has_ended: bool, patience: float, limit: 
         return NobodyCame(f"{name}: the client did not connect to {server.host}:{server.port} {when}")
     if not any(play.has_heard for play in server.plays):
         return NobodyCame(f"{name}: the client connected, and said nothing")
-    return AssertionError(f"{name}: the conversation did not end within {limit:g} s")
+    at = next(play.node for play in server.plays if play.has_heard)
+    return AssertionError(f"{name}: the conversation did not end within {limit:g} s, it is at node {at}")
 
 
 def _ending(client: asyncio.Future[object], *, was_running: bool) -> tuple[str, str]:

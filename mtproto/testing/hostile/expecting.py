@@ -190,15 +190,20 @@ class ExpectCode(Expectation):
 
 
 class ExpectQuickAck(Expectation):
-    """A quick ack."""
+    """A quick ack with this `token`; None: that of the last message that was sent."""
 
     side = Side.CLIENT
 
+    def __init__(self, token: bytes | None = None) -> None:
+        self.token = token
+
     def fits(self, happening: Happening, stage: Stage) -> bool:
-        return isinstance(happening, QuickAckHeard)
+        if not isinstance(happening, QuickAckHeard):
+            return False
+        return happening.token == (stage.last_token if self.token is None else self.token)
 
     def __str__(self) -> str:
-        return "← a quick ack"
+        return f"← a quick ack{' of that message' if self.token is None else f' {self.token.hex()}'}"
 
 
 class Silence(Expectation):

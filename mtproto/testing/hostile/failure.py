@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["ConversationFailed", "NobodyCame", "Transcript"]
+from mtproto.errors import LocalProtocolError
+
+__all__ = ["ConversationFailed", "NeverEnds", "NobodyCame", "Transcript"]
 
 
 class Transcript:
@@ -20,6 +22,15 @@ class Transcript:
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
+
+
+class NeverEnds(LocalProtocolError):
+    """A script that has no end: `why` says so, `node` is the number (and the text) of the node that it was at."""
+
+    def __init__(self, why: str, node: str, name: str = "the script") -> None:
+        self.why = why
+        self.node = node
+        super().__init__(f"{name} never ends: {why}, the last at node {node}")
 
 
 class NobodyCame(AssertionError):

@@ -9,7 +9,7 @@ import tl
 from mtproto.errors import TransportCodeReceived
 from mtproto.testing.hostile.wording import described
 
-__all__ = ["Closed", "CodeHeard", "Elapsed", "Happening", "Heard", "QuickAckHeard", "Unreadable"]
+__all__ = ["Closed", "CodeHeard", "Connected", "Elapsed", "Happening", "Heard", "QuickAckHeard", "Unreadable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,14 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
+class Connected:
+    """There is a new connection, in which the conversation goes on."""
+
+    def __str__(self) -> str:
+        return "a new connection"
+
+
+@dataclass(frozen=True, slots=True)
 class Elapsed:
     """The time for which the script wanted to listen is over: so many seconds, where that is known."""
 
@@ -84,4 +92,4 @@ class Elapsed:
         return f"nothing within {self.seconds:g} s"
 
 
-Happening: TypeAlias = Heard | CodeHeard | QuickAckHeard | Unreadable | Closed | Elapsed
+Happening: TypeAlias = Heard | CodeHeard | QuickAckHeard | Unreadable | Closed | Connected | Elapsed

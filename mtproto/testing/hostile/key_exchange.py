@@ -43,24 +43,36 @@ _BEFORE = {
 
 
 class KeyExchange(Node):
-    """The whole key exchange, by the book; with `before` (a TL name), all before this message of ours."""
+    """The whole key exchange, by the book; with `before` (a TL name), all before this message of ours.
+
+    `form` is that of a client's inner data, as for `ReqDHParams`: "temp_dc" for a temporary key.
+    """
 
     exchanges_keys = True
 
-    def __init__(self, *, before: str | None = None) -> None:
+    def __init__(self, *, before: str | None = None, form: str | None = None) -> None:
         if before is not None and before not in _BEFORE:
             raise LocalProtocolError(f"KeyExchange: got before={before!r}, expected {', '.join(_BEFORE)}")
         self.before = before
+        self.form = form
         if before is not None:
             self.side = (
                 Side.SERVER if before in ("resPQ", "server_DH_params_ok", "dh_gen_ok") else Side.CLIENT
             )
+        if form is not None:
+            if self.side is Side.SERVER:
+                raise LocalProtocolError("KeyExchange: a form of inner data is for a client's script")
+            self.side = Side.CLIENT
+        self._client = tuple(
+            ReqDHParams(form=form) if form and isinstance(node, ReqDHParams) else node for node in _CLIENT
+        )
 
     def play(self, stage: Stage) -> Listening:
-        nodes = _SERVER if stage.side is Side.SERVER else _CLIENT
+        nodes = _SERVER if stage.side is Side.SERVER else self._client
         yield from played(nodes if self.before is None else nodes[: _BEFORE[self.before]], stage)
         if self.before is None and stage.side is Side.CLIENT:
             stage.agree()
 
     def __str__(self) -> str:
-        return "the key exchange" + ("" if self.before is None else f" up to {self.before}")
+        form = "" if self.form is None else f" of the form {self.form}"
+        return f"the key exchange{form}" + ("" if self.before is None else f" up to {self.before}")

@@ -6,7 +6,7 @@ A node is a generator while it is played: it yields until when it wants to liste
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import islice
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_NODES",
     "MAX_REPEATS",
+    "MAX_SECONDS",
     "Close",
     "Code",
     "End",
@@ -45,6 +46,8 @@ MAX_NODES = 1000
 """How many nodes a list of them may have."""
 MAX_REPEATS = 2000
 """How often nodes may be repeated."""
+MAX_SECONDS = 86_400
+"""How long a node may wait."""
 
 Listening: TypeAlias = Generator[float, Happening, None]
 """A node at work: it yields the time until which it listens."""
@@ -112,8 +115,10 @@ def listen(stage: Stage, until: float) -> Generator[float, Happening, Happening]
 def seconds(value: Any, what: str) -> float:
     """The number; LocalProtocolError where it is none that one can wait."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not isfinite(value) or value < 0:
-        raise LocalProtocolError(f"{what}: got {value!r:.40} seconds, expected a finite number, 0 or more")
+    if not is_number or not isfinite(value) or not 0 <= value <= MAX_SECONDS:
+        raise LocalProtocolError(
+            f"{what}: got {value!r:.40} seconds, expected a number from 0 to {MAX_SECONDS}: a script has to end"
+        )
     return float(value)
 
 
@@ -187,18 +192,23 @@ class Code(Node):
 
 
 class Raw(Node):
-    """Send bytes in the stream as they are, without a frame and below any obfuscation."""
+    """Send bytes in the stream as they are, without a frame and below any obfuscation.
 
-    def __init__(self, data: bytes) -> None:
-        self.data = bytes(data)
+    They may be a function of the stage.  A client's transport begins with its first frame: what is sent so before
+    that takes its place.
+    """
+
+    def __init__(self, data: bytes | Callable[[Stage], bytes]) -> None:
+        self.data = data if callable(data) else bytes(data)
 
     def play(self, stage: Stage) -> Listening:
-        stage.note(f"→ {len(self.data)} raw bytes")
-        stage.send_bytes(self.data)
+        data = self.data(stage) if callable(self.data) else self.data
+        stage.note(f"→ {len(data)} raw bytes")
+        stage.send_bytes(data)
         yield from ()
 
     def __str__(self) -> str:
-        return f"→ {len(self.data)} raw bytes"
+        return "→ raw bytes" if callable(self.data) else f"→ {len(self.data)} raw bytes"
 
 
 class Wait(Node):

@@ -12,9 +12,11 @@ from mtproto.side import Side
 from mtproto.testing.hostile.conversation import Conversation
 from mtproto.testing.hostile.exchange import ClientExchange, ServerExchange
 from mtproto.testing.hostile.failure import ConversationFailed
-from mtproto.testing.hostile.happenings import Closed, Elapsed, Happening, Unreadable
+from mtproto.testing.hostile.fields import checked_seed
+from mtproto.testing.hostile.happenings import Closed, Connected, Elapsed, Happening, Unreadable
+from mtproto.testing.hostile.nodes import seconds
 from mtproto.testing.hostile.stage import Stage
-from mtproto.transport import ProxySecret, ServerFraming, client_framing
+from mtproto.transport import ProxySecret, ServerFraming, Wire, client_framing
 
 __all__ = ["PATIENCE", "QUIET", "Play"]
 
@@ -25,7 +27,7 @@ QUIET = 1.0
 
 
 class Play:
-    """`conversation` in one connection, with the RSA `key`: private for a server's script, public for a client's.
+    """`conversation` at work, in a connection or several; the RSA `key` of a server is private, a client's public.
 
     `auth_key` with its `server_salt` is for conversations that begin in a session.  A client's script speaks a
     `transport`, `obfuscated` or not; a server's takes any, or those only.  `request` is the client's request,
@@ -54,14 +56,16 @@ class Play:
         self.conversation = conversation
         side = conversation.side
         secret = None if mtproxy_secret is None else ProxySecret.read(mtproxy_secret)
-        wire = (
-            ServerFraming(secret=secret, transport=transport, obfuscated=obfuscated, rng=rng)
-            if side is Side.SERVER
-            else client_framing(transport, obfuscated=obfuscated, mtproxy_secret=secret, dc=dc, rng=rng)
-        )
+
+        def wire() -> Wire:
+            if side is Side.SERVER:
+                return ServerFraming(secret=secret, transport=transport, obfuscated=obfuscated, rng=rng)
+            return client_framing(transport, obfuscated=obfuscated, mtproxy_secret=secret, dc=dc, rng=rng)
+
+        self._wire = wire
         self.stage = Stage(
             side,
-            wire,
+            wire(),
             _exchange(side, key, dc, rng),
             clock=clock,
             rng=rng,
@@ -69,10 +73,12 @@ class Play:
             salt=server_salt,
             request=request,
             answer=answer,
-            patience=patience,
-            quiet=quiet,
-            seed=seed,
+            patience=seconds(patience, "patience"),
+            quiet=seconds(quiet, "quiet"),
+            seed=checked_seed(seed),
         )
+        self.connections = 1
+        """In how many connections it was played so far."""
         self.is_over = False
         """Whether the conversation has ended, well or not; the connection is closed then."""
         self.failure: ConversationFailed | None = None
@@ -82,14 +88,36 @@ class Play:
         self.has_heard = False
         """Whether the peer has sent anything at all."""
         self._script = conversation.play(self.stage)
-        if side is Side.CLIENT:
-            self.stage.send_bytes(getattr(wire, "prefix", b""))
         self._go_on(None)
 
     @property
     def closes(self) -> bool:
         """Whether the connection is to be closed, once what there is to send has gone out."""
         return self.is_over or self.stage.is_closed
+
+    @property
+    def awaits_connection(self) -> bool:
+        """Whether it goes on in another connection: `connect` tells it of one, `abandon` that there is none."""
+        return self.stage.awaits_connection and not self.is_over
+
+    @property
+    def node(self) -> str:
+        """The number and the text of the node that it is at."""
+        return self.conversation.text_of(".".join(map(str, self.stage.place)))
+
+    def connect(self) -> None:
+        """There is a new connection; LocalProtocolError where none is awaited."""
+        if not self.awaits_connection:
+            raise LocalProtocolError("the conversation does not wait for another connection")
+        self.connections += 1
+        self.stage.open(self._wire())
+        self._is_closed = False
+        self._hear(Connected())
+
+    def abandon(self) -> None:
+        """There will be no other connection."""
+        if self.awaits_connection:
+            self._go_on(Elapsed())
 
     def result(self) -> None:
         """Raise ConversationFailed where it went wrong, LocalProtocolError where it is not over."""
@@ -141,7 +169,7 @@ class Play:
         try:
             while True:
                 self._deadline = self._script.send(happening)  # type: ignore[arg-type]
-                if not self._is_closed:
+                if not self._is_closed or self.stage.awaits_connection:
                     return
                 happening = Closed()  # again: whoever has hung up says nothing more
         except StopIteration:

@@ -12,7 +12,7 @@ from functools import cache, partial
 from random import Random
 from typing import Any, Protocol
 
-from mtproto import api
+from mtproto import api, service
 from mtproto.connection import ClientConnection, ServerConnection, ServerState
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.crypto.randomness import Rng
@@ -21,7 +21,10 @@ from mtproto.errors import LocalProtocolError, RemoteProtocolError
 from mtproto.events import KeyAgreed, RequestReceived
 from mtproto.side import Side
 from mtproto.testing.hostile.conversation import Conversation
+from mtproto.testing.hostile.failure import NeverEnds
+from mtproto.testing.hostile.fields import checked_seed
 from mtproto.testing.hostile.honest import answer_to
+from mtproto.testing.hostile.nodes import MAX_SECONDS
 from mtproto.testing.hostile.play import PATIENCE, QUIET, Play
 from mtproto.testing.timeline import START, Timeline
 
@@ -29,8 +32,9 @@ __all__ = ["REQUEST", "Peer", "Rehearsal", "Setting", "our_client", "our_server"
 
 REQUEST = bytes(api.help.GetConfig())
 """What the scripted client asks for, and our own in a rehearsal."""
+_NOT_BOUND = bytes(service.RpcError(error_code=401, error_message="AUTH_KEY_PERM_EMPTY"))
 _SALT = 1234567
-_LONGEST = 3600.0
+_LONGEST = 2.0 * MAX_SECONDS
 _MAX_ROUNDS = 100_000
 
 
@@ -66,11 +70,15 @@ class Setting:
 
 @dataclass(slots=True)
 class Peer:
-    """A connection that is examined; `heard` is told of its events, as its program would be."""
+    """A connection that is examined; `heard` is told of its events, as its program would be.
+
+    `again` gives the connection that follows when this one is closed, or None: it does not come back.
+    """
 
     connection: Sansio
     heard: Callable[[list[Any]], None] = lambda events: None
     state: Any = None
+    again: Callable[[], Peer | None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -107,7 +115,17 @@ def our_client(setting: Setting) -> Peer:
 
     if connection.is_ready:
         connection.send_request(REQUEST)
-    return Peer(connection, heard)
+    return _client_peer(connection, heard)
+
+
+def _client_peer(connection: ClientConnection, heard: Callable[[list[Any]], None]) -> Peer:
+    def again() -> Peer | None:
+        try:
+            return _client_peer(connection.successor(), heard)
+        except LocalProtocolError:  # its key is lost
+            return None
+
+    return Peer(connection, heard, again=again)
 
 
 def our_server(setting: Setting, *, strict: bool = False) -> Peer:
@@ -115,14 +133,20 @@ def our_server(setting: Setting, *, strict: bool = False) -> Peer:
     state = ServerState(clock=setting.clock, rng=setting.rng, strict=strict)
     if setting.auth_key is not None:
         state.add_key(setting.auth_key, setting.server_salt)
+    return _server_peer(setting, state)
+
+
+def _server_peer(setting: Setting, state: ServerState) -> Peer:
     connection = ServerConnection([setting.private_key], state)
 
     def heard(events: list[Any]) -> None:
         for event in events:
             if isinstance(event, RequestReceived):
-                connection.answer(event.session, event.msg_id, answer_to(event.body))
+                is_bound = not state.needs_binding(event.session.auth_key_id)
+                answer = answer_to(event.body) if is_bound else _NOT_BOUND
+                connection.answer(event.session, event.msg_id, answer)
 
-    return Peer(connection, heard, state)
+    return Peer(connection, heard, state, lambda: _server_peer(setting, state))
 
 
 def rehearse(
@@ -146,6 +170,7 @@ def rehearse(
         raise LocalProtocolError(f"got {conversation!r:.60}, expected a Conversation")
     if key is None and not conversation.needs_ready_key:
         raise LocalProtocolError(f"{conversation.name!r} has a key exchange: that takes an RSA key")
+    checked_seed(seed)
     clock = Timeline(start)
     auth_key = AuthKey(Random(f"{seed}/key").randbytes(256)) if conversation.needs_ready_key else None
     private = key or _unused_key()
@@ -175,12 +200,16 @@ def rehearse(
 
 def _run(rehearsal: Rehearsal, clock: Timeline) -> None:
     """Carry bytes to and fro, and let time pass where there are none, until the conversation is over."""
-    play, connection, end = rehearsal.play, rehearsal.peer.connection, clock() + _LONGEST
+    play, end = rehearsal.play, clock() + _LONGEST
     for _ in range(_MAX_ROUNDS):
         if _carry(rehearsal):
             continue
         if play.is_over:
             return
+        if play.awaits_connection and rehearsal.peer.connection.closed:
+            _connect_again(rehearsal)
+            continue
+        connection = rehearsal.peer.connection
         timers = [play.next_timer(), None if connection.closed else connection.next_timer()]
         when = min((t for t in timers if t is not None), default=end)
         clock.skip(when)
@@ -188,7 +217,16 @@ def _run(rehearsal: Rehearsal, clock: Timeline) -> None:
             break
         play.handle_timer()
         _hear(rehearsal, connection.handle_timer)
-    raise LocalProtocolError(f"{play.conversation.name!r} never ends: {_LONGEST:g} s have passed")
+    raise NeverEnds(f"{_LONGEST:g} s have passed", play.node, repr(play.conversation.name))
+
+
+def _connect_again(rehearsal: Rehearsal) -> None:
+    follows = rehearsal.peer.again()
+    if follows is None:
+        rehearsal.play.abandon()
+    else:
+        rehearsal.peer = follows
+        rehearsal.play.connect()
 
 
 def _carry(rehearsal: Rehearsal) -> bool:
@@ -200,8 +238,10 @@ def _carry(rehearsal: Rehearsal) -> bool:
     if out and not connection.closed:
         _hear(rehearsal, lambda: connection.receive_data(out))
     if play.closes and not connection.closed:
+        if last := play.data_to_send():
+            _hear(rehearsal, lambda: connection.receive_data(last))
         _hear(rehearsal, partial(_eof, connection))
-    if connection.closed:
+    if connection.closed and not play.awaits_connection:
         play.receive_data(connection.data_to_send())  # its last words
         play.receive_eof()
     return bool(out or back)

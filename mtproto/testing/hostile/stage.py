@@ -11,6 +11,7 @@ from typing import Any
 
 import tl
 from mtproto import service
+from mtproto.connection.quick_acks import read_quick_ack
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.crypto.randomness import Rng, draw
 from mtproto.envelope import PLAIN_AUTH_KEY_ID, Cipher, decode_plain
@@ -20,7 +21,7 @@ from mtproto.message_id import MessageIdGenerator, SequenceNumbers, unix_time
 from mtproto.side import Side
 from mtproto.testing.hostile.bending import Bending
 from mtproto.testing.hostile.exchange import ClientExchange, ServerExchange
-from mtproto.testing.hostile.failure import Transcript
+from mtproto.testing.hostile.failure import NeverEnds, Transcript
 from mtproto.testing.hostile.fields import settled
 from mtproto.testing.hostile.happenings import (
     CodeHeard,
@@ -43,10 +44,10 @@ _CONTAINER = service.MsgContainer.CONSTRUCTOR_ID
 
 
 class Stage:
-    """One connection of a script that plays `side`; `patience` and `quiet` are what nodes wait, in seconds.
+    """A script that plays `side`, in its connection; `patience` and `quiet` are what nodes wait, in seconds.
 
-    Of the encrypted half: `salt`, `session_id`, `ids` and `sequence` number what is sent, `requests` are what
-    the peer, a client, has asked; `sent_ids` all msg_ids used.  `exchange` is the key exchange.
+    Of the encrypted half: `salt`, `session_id`, `ids` and `sequence` number what is sent, `heard` is what the peer
+    has said; `sent_ids` are all msg_ids used, `session_ids` all sessions.  `exchange` is the key exchange.
     """
 
     def __init__(
@@ -84,6 +85,11 @@ class Stage:
         self.sequence = SequenceNumbers()
         self.heard: list[Heard] = []
         self.sent_ids: list[int] = []
+        self.payloads: list[bytes] = []
+        """The encrypted messages that were sent."""
+        self.tokens: list[bytes] = []
+        """The quick acks that belong to what the client has sent, whether it has asked for them or not."""
+        self.session_ids: list[int] = [self.session_id] if side is Side.CLIENT else []
         self.last_plain = b""
         """The body of the last plain message that was sent."""
         self.unacknowledged: list[int] = []
@@ -91,7 +97,12 @@ class Stage:
         self.place: tuple[int, ...] = ()
         self.pushed: deque[Happening] = deque()
         self.is_closed = False
+        self.awaits_connection = False
+        """Whether the script goes on in another connection, once there is one."""
+        self.openings: list[bytes] = []
+        """The first bytes of each connection of a client's script, and its first frame."""
         self._out = bytearray()
+        self._prefix: bytes | None = getattr(wire, "prefix", b"") if side is Side.CLIENT else None
         self._steps = 0
         self._plain_ids = MessageIdGenerator(side, clock)
 
@@ -138,9 +149,31 @@ class Stage:
         return self.sent_ids[-1]
 
     @property
+    def last_token(self) -> bytes:
+        """The quick ack of the client's last encrypted message; LocalProtocolError where there was none."""
+        if not self.tokens:
+            raise LocalProtocolError("nothing encrypted was said yet that a quick ack could be about")
+        return self.tokens[-1]
+
+    @property
     def acked(self) -> set[int]:
         """The msg_ids that the peer has acknowledged."""
         return {i for h in self.heard if isinstance(h.value, service.MsgsAck) for i in h.value.msg_ids}
+
+    def open(self, wire: Wire) -> None:
+        """There is a new connection: what was on its way in the one before is lost."""
+        self.wire = wire
+        self.is_closed = self.awaits_connection = False
+        self._out.clear()
+        self.pushed.clear()
+        self._prefix = getattr(wire, "prefix", b"") if self.side is Side.CLIENT else None
+
+    def new_session(self) -> None:
+        """A client's script goes on in a session of another number."""
+        self.session_id = int.from_bytes(draw(self.rng, 8), "little", signed=True)
+        self.session_ids.append(self.session_id)
+        self.sequence = SequenceNumbers()
+        self.unacknowledged.clear()
 
     def plain_id(self) -> int:
         """The msg_id of the next plain message."""
@@ -167,7 +200,26 @@ class Stage:
     ) -> None:
         """Send an encrypted message."""
         self._note_sent(body, (*given, *(n for n, v in fields.items() if v is not None)))
-        self._send(sealed(self, bytes(body), fields, answer=answer, needs_ack=needs_ack), fields)
+        payload = sealed(self, bytes(body), fields, answer=answer, needs_ack=needs_ack)
+        self.payloads.append(payload)
+        if self.side is Side.CLIENT and fields.get("quick_ack"):
+            self.tokens.append(read_quick_ack(self.known_key(), payload)[0])
+        self._send(payload, fields)
+
+    def send_again(self, index: int) -> None:
+        """Send an encrypted message once more, to the letter; LocalProtocolError where there is no such one."""
+        if not -len(self.payloads) <= index < len(self.payloads):
+            raise LocalProtocolError(
+                f"no encrypted message has the index {index}: {len(self.payloads)} were sent so far"
+            )
+        self.note(f"→ the encrypted message {index} again, to the letter")
+        self._send(self.payloads[index], {})
+
+    def send_quick_ack(self, token: bytes) -> None:
+        """Send a quick ack."""
+        self.count_step()
+        self.note(f"→ quick ack {token.hex()}")
+        self.send_bytes(self.wire.encode_quick_ack(token))
 
     def _note_sent(self, body: tl.TLObject | bytes, given: tuple[str, ...]) -> None:
         self.note(f"→ {described(body)}" + (f"  given: {', '.join(given)}" if given else ""))
@@ -181,7 +233,12 @@ class Stage:
 
         quick_ack = bool(fields.get("quick_ack"))
         bending = Bending(self.wire)
-        self.send_bytes(bending.encode(payload, None if frame is None else change, quick_ack=quick_ack))
+        encoded = bending.encode(payload, None if frame is None else change, quick_ack=quick_ack)
+        if self._prefix is not None:  # a client's first frame in this connection
+            encoded = self._prefix + encoded
+            self._prefix = None
+            self.openings.append(encoded)
+        self.send_bytes(encoded)
 
     def send_code(self, code: int) -> None:
         """Send a transport error."""
@@ -227,8 +284,11 @@ class Stage:
             yield Unreadable("an encrypted message, although there is no auth_key")
             return
         salt, session_id, msg_id, seq_no, body = Cipher(self.auth_key, self.side).open(payload)
+        if self.side is Side.SERVER:
+            self.tokens.append(read_quick_ack(self.auth_key, payload)[0])
         if self.side is Side.SERVER and session_id != self.session_id:
             self.session_id, self.sequence = session_id, SequenceNumbers()
+            self.session_ids.append(session_id)
         outer = Message(msg_id, seq_no, body)
         is_packed = constructor_id(body) == _CONTAINER
         for inner in unpack_container(body, msg_id) if is_packed else [outer]:
@@ -265,9 +325,7 @@ class Stage:
         self.transcript.note(self.clock(), what)
 
     def count_step(self) -> None:
-        """One more step; LocalProtocolError where there have been so many that there is no end."""
+        """One more step; NeverEnds where there have been too many."""
         self._steps += 1
         if self._steps > MAX_STEPS:
-            raise LocalProtocolError(
-                f"the script never ends: more than {MAX_STEPS} steps, the last at {'.'.join(map(str, self.place))}"
-            )
+            raise NeverEnds(f"it took more than {MAX_STEPS} steps", ".".join(map(str, self.place)))

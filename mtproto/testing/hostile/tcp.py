@@ -15,6 +15,7 @@ from mtproto.crypto.rsa import PrivateKey, PublicKey
 from mtproto.errors import LocalProtocolError
 from mtproto.side import Side
 from mtproto.testing.hostile.conversation import Conversation
+from mtproto.testing.hostile.fields import checked_seed
 from mtproto.testing.hostile.play import PATIENCE, QUIET, Play
 from mtproto.testing.hostile.rehearsal import REQUEST
 from mtproto.transport import ProxySecret
@@ -26,7 +27,8 @@ _CLOSING_TIME = 0.5
 
 
 async def drive(play: Play, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Play a conversation on a socket to its end, and close that."""
+    """Play a conversation on a socket to its end, or to that of the connection, and close that."""
+    number = play.connections
     loop = asyncio.get_running_loop()
     try:
         while True:
@@ -50,13 +52,15 @@ async def drive(play: Play, reader: asyncio.StreamReader, writer: asyncio.Stream
     finally:
         with contextlib.suppress(OSError):
             await close_writer(writer, _CLOSING_TIME)
-        play.receive_eof()
+        if play.connections == number:
+            play.receive_eof()
 
 
 class HostileServer:
     """A server that plays a conversation with each client that connects; made by `listen`.
 
-    `plays` are those conversations, in the order of their connections.
+    `plays` are those conversations, in the order of their first connections.  A connection belongs to the one that
+    waits for it (`Reconnect`), if there is one.
     """
 
     def __init__(
@@ -77,6 +81,8 @@ class HostileServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._first: asyncio.Future[Play] | None = None
         self._came = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._is_given_up = False
 
     @property
     def public_key(self) -> PublicKey:
@@ -123,11 +129,18 @@ class HostileServer:
             self._tasks.add(task)
         if self._key is None or self._first is None:
             return
-        play = self._make(self._key, len(self.plays))
-        self.plays.append(play)
-        self._came.set()
+        play = next((play for play in self.plays if play.awaits_connection), None)
+        if play is None:
+            play = self._make(self._key, len(self.plays))
+            self.plays.append(play)
+            self._came.set()
+        else:
+            play.connect()
+            self._changed.set()
+        number = play.connections
         try:
             await drive(play, reader, writer)
+            await self._whoever_returns(play, number)
         except asyncio.CancelledError:
             return  # the server is closing; asyncio would log a task that was cancelled
         except LocalProtocolError as error:  # a mistake in the script is its author's to hear of
@@ -135,8 +148,27 @@ class HostileServer:
                 self._first.set_exception(error)
         finally:
             self._tasks.discard(task) if task is not None else None
-        if not self._first.done() and play.has_heard:
+        if not self._first.done() and play.has_heard and play.connections == number:
             self._first.set_result(play)
+
+    async def _whoever_returns(self, play: Play, number: int) -> None:
+        """Wait while the conversation waits for another connection, which is then played elsewhere."""
+        while play.awaits_connection and play.connections == number:
+            if self._is_given_up:
+                play.abandon()
+                return
+            delay = max(0.0, (play.next_timer() or 0.0) - play.clock())
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(delay):
+                    await self._changed.wait()
+            except TimeoutError:
+                play.handle_timer()
+
+    def give_up(self) -> None:
+        """No client will connect any more: a conversation that waits for one ends."""
+        self._is_given_up = True
+        self._changed.set()
 
 
 def listen(
@@ -164,6 +196,7 @@ def listen(
     """
     if conversation.side is not Side.SERVER:
         raise LocalProtocolError(f"{conversation.name!r} examines servers: use call() to play it")
+    checked_seed(seed)
 
     def make(private: PrivateKey, number: int) -> Play:
         return Play(
@@ -210,6 +243,7 @@ async def call(
     """
     if conversation.side is not Side.CLIENT:
         raise LocalProtocolError(f"{conversation.name!r} examines clients: use listen() to play it")
+    checked_seed(seed)
     reader, writer = await asyncio.open_connection(host, port)
     try:
         play = Play(
@@ -232,5 +266,9 @@ async def call(
         writer.close()
         raise
     await drive(play, reader, writer)
+    while play.awaits_connection:
+        reader, writer = await asyncio.open_connection(host, port)
+        play.connect()
+        await drive(play, reader, writer)
     play.result()
     return play

@@ -1,4 +1,4 @@
-"""What a client must not take in a key exchange: checks H1 to H13.
+"""What a client must not take in a key exchange: checks H1 to H14.
 
 Whoever takes the answer goes on with the next query, or with an encrypted message: that is what is looked for.
 """
@@ -11,12 +11,14 @@ from typing import Any
 from mtproto import service
 from mtproto.crypto.dh import TELEGRAM_DH_PRIME, to_256_bytes
 from mtproto.crypto.rsa import RsaScheme
+from mtproto.testing.hostile.bodies import Answer
 from mtproto.testing.hostile.choosing import AnyOf, Refuses, Serve
 from mtproto.testing.hostile.conversation import Conversation
 from mtproto.testing.hostile.expecting import Expect, ExpectClose, Silence
 from mtproto.testing.hostile.happenings import Heard
 from mtproto.testing.hostile.key_exchange import KeyExchange
-from mtproto.testing.hostile.nodes import End, Node, Plain, Repeat
+from mtproto.testing.hostile.library.probes import shifted
+from mtproto.testing.hostile.nodes import End, Node, Plain, Repeat, Send
 from mtproto.testing.hostile.server_steps import DhGen, ResPQ, ServerDHParams
 from mtproto.testing.hostile.stage import Stage
 
@@ -38,6 +40,7 @@ _SHORT_PRIME = int(
 """A safe prime of 1536 bits, for which g = 2 is right (RFC 3526, group 5)."""
 _MARGIN = 2**1984
 _RETRIES = 32
+_NEAR = 30
 
 
 def flipped(data: bytes) -> bytes:
@@ -231,6 +234,66 @@ def _others() -> Iterable[Conversation]:
     )
 
 
+def _times() -> Iterable[Conversation]:
+    corrected: list[Node] = [
+        Expect("request"),
+        Send("bad_msg_notification", error_code=16),
+        Expect("request", where=_is_timely, what="of the server's time"),
+        Serve(),
+    ]
+    yield Conversation(
+        [
+            KeyExchange(before="server_DH_params_ok"),
+            ServerDHParams(inner={"server_time": -1}),
+            AnyOf(Refuses(), [Expect("set_client_DH_params"), DhGen("ok"), AnyOf(Refuses(), corrected)]),
+        ],
+        name="server_time that can not be",
+        check="H12",
+        right="refuses it, or is corrected by bad_msg_notification",
+    )
+    is_ahead = Expect("request", where=_is_an_hour_ahead, what="of the server's time")
+    told = Send("bad_msg_notification", error_code=16, msg_id=shifted(3600))
+    yield Conversation(
+        [
+            KeyExchange(before="server_DH_params_ok"),
+            ServerDHParams(inner={"server_time": lambda now: now + 3600}),
+            Expect("set_client_DH_params"),
+            DhGen("ok"),
+            AnyOf(is_ahead, [Expect("request"), told, is_ahead]),
+            Send(Answer(), msg_id=shifted(3600)),
+            Silence(),
+        ],
+        name="server_time that is an hour ahead",
+        check="H12",
+        right="its msg_ids tell the server's time, at the latest after bad_msg_notification",
+    )
+    salted = Expect("request", where=_has_salt, what="with the salt")
+    yield Conversation(
+        [KeyExchange(), AnyOf(salted, [Expect("request"), Send("bad_server_salt"), salted]), Serve()],
+        name="the first server_salt",
+        check="H12",
+        right="uses the one that follows from the nonces, at the latest after bad_server_salt",
+    )
+    yield Conversation(
+        [KeyExchange(before="resPQ"), AnyOf(Expect("req_pq_multi", "req_pq", within=90), ExpectClose())],
+        name="a server that says nothing",
+        check="H14",
+        right="closes, or begins again, within a minute and a half",
+    )
+
+
+def _is_timely(heard: Heard, stage: Stage) -> bool:
+    return abs(heard.msg_id / 2**32 - stage.clock()) < _NEAR
+
+
+def _is_an_hour_ahead(heard: Heard, stage: Stage) -> bool:
+    return abs(heard.msg_id / 2**32 - stage.clock() - 3600) < _NEAR
+
+
+def _has_salt(heard: Heard, stage: Stage) -> bool:
+    return heard.salt == stage.salt
+
+
 CONVERSATIONS: tuple[Conversation, ...] = (
     *_nonces(),
     *_pq(),
@@ -239,5 +302,6 @@ CONVERSATIONS: tuple[Conversation, ...] = (
     *_group(),
     *_hashes(),
     *_failures(),
+    *_times(),
     *_others(),
 )

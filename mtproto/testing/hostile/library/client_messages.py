@@ -1,4 +1,4 @@
-"""What a client must not take, or has to live with, in a session: checks C1 to C22, T, X."""
+"""What a client must not take, or has to live with, in a session: checks C14 to C18, C22, T."""
 
 from __future__ import annotations
 
@@ -7,29 +7,19 @@ from collections.abc import Iterable
 from struct import pack
 
 from mtproto import service
-from mtproto.crypto.aes import ige_decrypt, ige_encrypt
 from mtproto.crypto.auth_key import AuthKey
-from mtproto.crypto.kdf import derive, msg_key
-from mtproto.message import is_content_related
-from mtproto.side import Side
 from mtproto.testing.hostile.bodies import Answer, Container, Gzip, Part, Service
 from mtproto.testing.hostile.choosing import AnyOf, Serve
 from mtproto.testing.hostile.conversation import Conversation
 from mtproto.testing.hostile.expecting import Expect, ExpectClose, Silence
-from mtproto.testing.hostile.happenings import Heard
-from mtproto.testing.hostile.key_exchange import KeyExchange
 from mtproto.testing.hostile.library.probes import (
     BAD_SALT,
     OPENING,
     PROBE,
-    cut,
-    flipped_at,
     has_bad_salt,
     ignored,
+    is_another,
     refused,
-    shifted,
-    too_long_a_frame,
-    zero_frame,
     zeros,
 )
 from mtproto.testing.hostile.nodes import Code, End, Repeat, Send, Wait
@@ -48,98 +38,7 @@ FIRST, LAST = (
 _OTHER_KEY = AuthKey(bytes(range(256)))
 _STATE = Service("msgs_state_req")
 _RESENDS = 32
-
-
-# The envelope
-
-
-def _envelopes() -> Iterable[Conversation]:
-    yield refused("a message under another auth_key_id", "C1", auth_key_id=b"hostile!")
-    yield refused("a message under another auth_key", "C1", auth_key=_OTHER_KEY)
-    yield refused(
-        "another auth_key, under the auth_key_id in use", "C3", auth_key=_OTHER_KEY, auth_key_id=_own_id
-    )
-    yield refused("encrypted data cut by 4 bytes", "C2", payload=cut(4))
-    yield refused("encrypted data cut by a block", "C3", payload=cut(16))
-    yield refused("no encrypted data", "C2", payload=lambda p: p[:24])
-    yield refused("msg_key that is not that of the plaintext", "C3", msg_key=flipped_at(0))
-    yield refused("msg_key that leaves the padding out", "C3", payload=_unpadded_key)
-    yield refused("a bit flipped in msg_key", "C3", payload=flipped_at(8))
-    yield refused("a bit flipped in the last block", "C3", payload=flipped_at(-1))
-    yield refused("a client's message, reflected", "C3", direction=Side.CLIENT)
-    for length in (-4, 2**31 - 4, 4096):
-        yield refused(f"length {length}", "C5", length=length)
-    yield refused("a length that goes into the padding by 12 bytes", "C7", length=lambda n: n + 12)
-    yield refused("a length that is no multiple of 4", "C6", length=lambda n: n + 1)
-    yield refused("4 bytes of padding", "C7", padding=4)
-    yield refused("1028 bytes of padding", "C7", padding=1028)
-    yield refused("a message of another session", "C8", session_id=lambda s: s ^ 1)
-
-
-def _own_id(computed: bytes, stage: Stage) -> bytes:
-    return stage.known_key().key_id
-
-
-def _unpadded_key(payload: bytes, stage: Stage) -> bytes:
-    """The message encrypted again under the msg_key of its first 60 bytes alone: 28 are its body."""
-    key = stage.known_key().data
-    plaintext = ige_decrypt(payload[24:], *derive(key, payload[8:24], 8))
-    short = msg_key(key, plaintext[:60], 8)
-    return payload[:8] + short + ige_encrypt(plaintext, *derive(key, short, 8))
-
-
-# Numbers
-
-
-def _numbers() -> Iterable[Conversation]:
-    yield refused("msg_id divisible by 4", "C9", msg_id=lambda i: i & ~3)
-    yield refused("msg_id 2 modulo 4", "C9", msg_id=lambda i: (i & ~3) | 2)
-    yield refused("a message that is 310 s old", "C11", _STATE, msg_id=shifted(-310))
-    yield refused("a message that is 40 s ahead", "C11", _STATE, msg_id=shifted(40))
-    yield ignored(
-        "the msg_id of the message before",
-        "C10",
-        Send("bad_server_salt", new_server_salt=1),
-        Expect("request"),
-        Send(PROBE, msg_id=lambda _, stage: stage.last_sent),
-    )
-    acknowledged = Expect("msgs_ack", where=_acknowledges, what="for it", within=70)
-    over = [[acknowledged, End()], [ExpectClose(), End()]]
-    yield Conversation(
-        [
-            *OPENING,
-            Send(Answer()),
-            Repeat(8, AnyOf(*over, [Expect("request"), Send(Answer())])),
-            AnyOf(*over),
-        ],
-        name="an answer is acknowledged",
-        check="C19",
-        right="acknowledges it within a minute, unless it closes before",
-    )
-    yield Conversation(
-        [
-            KeyExchange(),
-            Expect("request", where=_has_good_numbers, what="with good numbers"),
-            Serve(never=_has_bad_numbers),
-        ],
-        name="msg_id and seq_no of requests",
-        check="C20",
-        right="its msg_ids are divisible by 4, tell the time, and grow; seq_nos count what has to be acknowledged",
-    )
-
-
-def _acknowledges(heard: Heard, stage: Stage) -> bool:
-    return stage.sent_ids[0] in stage.acked
-
-
-def _has_good_numbers(heard: Heard, stage: Stage) -> bool:
-    is_timely = abs(heard.msg_id / 2**32 - stage.clock()) < 30
-    return is_timely and not _has_bad_numbers(heard)
-
-
-def _has_bad_numbers(heard: Heard) -> bool:
-    is_odd = heard.name == "gzip_packed" or heard.seq_no & 1 == is_content_related(heard.body)
-    return bool(heard.msg_id & 3) or not is_odd
+_SALT = 77
 
 
 # Messages about messages
@@ -148,7 +47,7 @@ def _has_bad_numbers(heard: Heard) -> bool:
 def _notices() -> Iterable[Conversation]:
     yield ignored(
         "bad_server_salt about no message of its",
-        "C15",
+        "C14",
         Send("bad_server_salt", bad_msg_id=4, new_server_salt=BAD_SALT),
     )
     for code in (16, 17, 32, 33, 48, 64):
@@ -159,7 +58,7 @@ def _notices() -> Iterable[Conversation]:
             [
                 *OPENING,
                 Send("bad_msg_notification", error_code=code),
-                Expect("request", where=_is_another, what="under another msg_id"),
+                Expect("request", where=is_another, what="under another msg_id"),
                 Serve(),
             ],
             name=f"bad_msg_notification {code}",
@@ -196,15 +95,11 @@ def _notices() -> Iterable[Conversation]:
     yield ignored("a pong that nobody has asked for", "C16", Send(Service("pong", msg_id=4, ping_id=5)))
     salts = [service.FutureSalt(valid_since=0, valid_until=2**31 - 1, salt=BAD_SALT)]
     yield ignored(
-        "salts that nobody has asked for", "C16", Send("future_salts", req_msg_id=4, salts=salts), Wait(2)
+        "salts that nobody has asked for", "C14", Send("future_salts", req_msg_id=4, salts=salts), Wait(2)
     )
     yield ignored(
         "states that nobody has asked for", "C16", Send("msgs_state_info", req_msg_id=4, info=b"\1")
     )
-
-
-def _is_another(heard: Heard, stage: Stage) -> bool:
-    return [h.msg_id for h in stage.heard if not h.is_plain].count(heard.msg_id) == 1
 
 
 # Containers, gzip_packed and their like
@@ -257,6 +152,7 @@ def _packed() -> Iterable[Conversation]:
         Gzip(PROBE, packed_data=lambda d: d + gzip.compress(b"", mtime=0)),
     )
     yield refused("gzip_packed with something behind", "C18", Gzip(PROBE, packed_data=lambda d: d + b"more"))
+    yield refused("gzip_packed whose length byte is 255", "T5", _reserved_length)
     yield refused("msg_copy", "C18", _msg_copy)
     yield Conversation(
         [
@@ -269,6 +165,12 @@ def _packed() -> Iterable[Conversation]:
         check="C18",
         right="fails that request, or closes; no memory is used up",
     )
+
+
+def _reserved_length(stage: Stage) -> bytes:
+    packed = gzip.compress(bytes(PROBE.make(stage)), mtime=0)
+    head = pack("<IB", service.GzipPacked.CONSTRUCTOR_ID, 255) + len(packed).to_bytes(3, "little")
+    return head + packed + bytes(-len(packed) % 4)
 
 
 def _msg_copy(stage: Stage) -> bytes:
@@ -303,10 +205,10 @@ def _long_probe(stage: Stage) -> bytes:
     return bytes(PROBE.make(stage)) + bytes(4)
 
 
-# Transports
+# Transport errors
 
 
-def _transports() -> Iterable[Conversation]:
+def _codes() -> Iterable[Conversation]:
     for code in (-404, -429):
         yield Conversation(
             [*OPENING, Code(code), AnyOf(ExpectClose(), Silence(but=["req_pq_multi", "req_pq", "request"]))],
@@ -314,24 +216,12 @@ def _transports() -> Iterable[Conversation]:
             check="C22",
             right="closes; it agrees on no new key by itself in this connection",
         )
-    for name, frame, check in (
-        ("of no bytes", zero_frame, "X2"),
-        ("of 64 MiB and more", too_long_a_frame, "X1"),
-    ):
-        yield Conversation(
-            [*OPENING, Send("pong", frame=frame), ExpectClose()],
-            name=f"a frame {name}",
-            check=check,
-            right="closes at once",
-        )
 
 
 CONVERSATIONS: tuple[Conversation, ...] = (
-    *_envelopes(),
-    *_numbers(),
     *_notices(),
     *_containers(),
     *_packed(),
     *_bodies(),
-    *_transports(),
+    *_codes(),
 )

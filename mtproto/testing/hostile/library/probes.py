@@ -18,6 +18,7 @@ from mtproto.testing.hostile.expecting import Expect, Silence
 from mtproto.testing.hostile.happenings import Heard
 from mtproto.testing.hostile.key_exchange import KeyExchange
 from mtproto.testing.hostile.nodes import Node, Send
+from mtproto.testing.hostile.stage import Stage
 
 __all__ = [
     "BAD_SALT",
@@ -27,6 +28,7 @@ __all__ = [
     "flipped_at",
     "has_bad_salt",
     "ignored",
+    "is_another",
     "refused",
     "shifted",
     "too_long_a_frame",
@@ -45,6 +47,11 @@ OPENING: tuple[Node, ...] = (KeyExchange(), Expect("request"))
 def has_bad_salt(heard: Heard) -> bool:
     """Whether the client uses the forged salt."""
     return not heard.is_plain and heard.salt == BAD_SALT
+
+
+def is_another(heard: Heard, stage: Stage) -> bool:
+    """Whether no message before had its msg_id."""
+    return [h.msg_id for h in stage.heard if not h.is_plain].count(heard.msg_id) == 1
 
 
 def refused(

@@ -1,23 +1,22 @@
-"""What a server must not take in a session, and what it has to answer: checks S4 to S8, C18, T, X."""
+"""What a server must not take in a session, and what it has to answer: checks S4 to S8, C18, T."""
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterable
 from struct import pack
 
-from mtproto import service
-from mtproto.errors import RemoteProtocolError
-from mtproto.message import constructor_id, unpack_rpc_result
+from mtproto import api, service
+from mtproto.message import unpack_rpc_result
 from mtproto.side import Side
 from mtproto.testing.hostile.bodies import Body, Container, Gzip, Part, Request, Service
 from mtproto.testing.hostile.choosing import AnyOf
-from mtproto.testing.hostile.client_steps import ReqPq
 from mtproto.testing.hostile.conversation import Conversation
 from mtproto.testing.hostile.expecting import Expect, ExpectClose, Silence
 from mtproto.testing.hostile.happenings import Heard
 from mtproto.testing.hostile.key_exchange import KeyExchange
-from mtproto.testing.hostile.library.probes import too_long_a_frame, zero_frame, zeros
-from mtproto.testing.hostile.library.sessions import ALIVE, ANSWERED, GONE, SESSION, bad, in_session
+from mtproto.testing.hostile.library.probes import zeros
+from mtproto.testing.hostile.library.sessions import ALIVE, ANSWERED, GONE, SESSION, bad, error, in_session
 from mtproto.testing.hostile.nodes import Send
 from mtproto.testing.hostile.stage import Stage
 
@@ -66,20 +65,8 @@ def _containers() -> Iterable[Conversation]:
         "C18",
         "refuses it",
         Send(Gzip(Container("ping"))),
-        AnyOf(_error(), bad(64), Silence(but=["pong"])),
+        AnyOf(error(), bad(64), Silence(but=["pong"])),
     )
-
-
-def _error() -> Expect:
-    return Expect("rpc_result", where=_is_error, what="of that message, with an rpc_error")
-
-
-def _is_error(heard: Heard, stage: Stage) -> bool:
-    try:
-        msg_id, result = unpack_rpc_result(heard.body)
-    except RemoteProtocolError:
-        return False
-    return msg_id == stage.last_sent and constructor_id(result) == service.RpcError.CONSTRUCTOR_ID
 
 
 def _packed() -> Iterable[Conversation]:
@@ -99,7 +86,7 @@ def _packed() -> Iterable[Conversation]:
     }
     for what, body in cases.items():
         yield Conversation(
-            [*SESSION, Send(body), AnyOf([_error(), *ALIVE], *GONE)],
+            [*SESSION, Send(body), AnyOf([error(), *ALIVE], *GONE)],
             name=f"gzip_packed {what}",
             check="C18",
             right="an rpc_error, or the end of the connection",
@@ -158,18 +145,18 @@ def _answers() -> Iterable[Conversation]:
         Expect("destroy_session_none"),
     )
     yield in_session("rpc_drop_answer", "S7", "an rpc_result", Send("rpc_drop_answer"), ANSWERED)
-    yield in_session("a request that nobody knows", "T8", "an rpc_error", Send(_UNKNOWN), _error())
-    yield in_session("a request that is cut off", "T1", "an rpc_error", Send(_cut_ping), _error())
+    yield in_session("a request that nobody knows", "T8", "an rpc_error", Send(_UNKNOWN), error())
+    yield in_session("a request that is cut off", "T1", "an rpc_error", Send(_cut_ping), error())
     yield in_session(
         "a ping with bytes behind",
         "T9",
         "an rpc_error",
         Send(_long_ping),
-        AnyOf(_error(), Silence(but=["pong"])),
+        AnyOf(error(), Silence(but=["pong"])),
     )
     count = pack("<III", service.MsgsStateReq.CONSTRUCTOR_ID, 0x1CB5C415, 2**31 - 1)
     yield Conversation(
-        [*SESSION, Send(count), AnyOf([_error(), *ALIVE], [Silence(), *ALIVE], *GONE)],
+        [*SESSION, Send(count), AnyOf([error(), *ALIVE], [Silence(), *ALIVE], *GONE)],
         name="msgs_state_req that says 2^31 - 1 msg_ids",
         check="T2",
         right="an rpc_error, or the end of the connection",
@@ -179,11 +166,25 @@ def _answers() -> Iterable[Conversation]:
         [
             *SESSION,
             Send(Service("msgs_state_req", msg_ids=list(range(8193)))),
-            AnyOf([_error(), *ALIVE], *GONE),
+            AnyOf([error(), *ALIVE], *GONE),
         ],
         name="msgs_state_req of 8193 msg_ids",
         check="S6",
         right="transport error -429",
+        examines=Side.SERVER,
+    )
+    yield Conversation(
+        [*SESSION, Send(_deep), AnyOf([error(), *ALIVE], [ANSWERED, *ALIVE], *GONE)],
+        name="a request in 10000 wrappers",
+        check="T4",
+        right="an rpc_error, or the end of the connection",
+        examines=Side.SERVER,
+    )
+    yield Conversation(
+        [*SESSION, Send(_reserved_length), AnyOf([error(), *ALIVE], *GONE)],
+        name="gzip_packed whose length byte is 255",
+        check="T5",
+        right="an rpc_error, or the end of the connection",
         examines=Side.SERVER,
     )
     for name in ("pong", "bad_server_salt", "new_session_created", "future_salts", "resPQ", "http_wait"):
@@ -192,7 +193,7 @@ def _answers() -> Iterable[Conversation]:
             "T8",
             "an rpc_error, or ignores it",
             Send(name),
-            AnyOf(_error(), Silence()),
+            AnyOf(error(), Silence()),
         )
     yield in_session(
         "ping_delay_disconnect",
@@ -214,6 +215,17 @@ def _is_pong(heard: Heard, stage: Stage) -> bool:
     return isinstance(heard.value, service.Pong) and heard.value.msg_id == stage.sent_ids[-2]
 
 
+def _deep(stage: Stage) -> bytes:
+    head = pack("<Ii", api.InvokeWithLayer.CONSTRUCTOR_ID, 158)
+    return head * 10_000 + stage.request_body
+
+
+def _reserved_length(stage: Stage) -> bytes:
+    packed = gzip.compress(stage.request_body, mtime=0)
+    head = pack("<IB", service.GzipPacked.CONSTRUCTOR_ID, 255) + len(packed).to_bytes(3, "little")
+    return head + packed + bytes(-len(packed) % 4)
+
+
 def _cut_ping(stage: Stage) -> bytes:
     return bytes(service.Ping(ping_id=5))[:-4]
 
@@ -222,25 +234,8 @@ def _long_ping(stage: Stage) -> bytes:
     return bytes(service.Ping(ping_id=5)) + bytes(4)
 
 
-# Transports
-
-
-def _transports() -> Iterable[Conversation]:
-    for name, frame, check in (
-        ("of no bytes", zero_frame, "X2"),
-        ("of 64 MiB and more", too_long_a_frame, "X1"),
-    ):
-        yield Conversation(
-            [ReqPq(), Expect("resPQ"), ReqPq(frame=frame), ExpectClose()],
-            name=f"a frame {name}",
-            check=check,
-            right="closes at once",
-        )
-
-
 CONVERSATIONS: tuple[Conversation, ...] = (
     *_containers(),
     *_packed(),
     *_answers(),
-    *_transports(),
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mtproto.message import unpack_rpc_result
+from mtproto import service
+from mtproto.errors import RemoteProtocolError
+from mtproto.message import constructor_id, unpack_rpc_result
 from mtproto.side import Side
 from mtproto.testing.hostile.bodies import Body, Request
 from mtproto.testing.hostile.choosing import Rejects
@@ -24,6 +26,7 @@ __all__ = [
     "SESSION",
     "answers_last",
     "bad",
+    "error",
     "in_session",
     "rejected",
 ]
@@ -71,3 +74,16 @@ def bad(code: int) -> Expect:
         where=lambda heard, stage: heard.value.bad_msg_id == stage.last_sent,
         what="about that message",
     )
+
+
+def error() -> Expect:
+    """rpc_error as the answer to the last message."""
+    return Expect("rpc_result", where=_is_error, what="of that message, with an rpc_error")
+
+
+def _is_error(heard: Heard, stage: Stage) -> bool:
+    try:
+        msg_id, result = unpack_rpc_result(heard.body)
+    except RemoteProtocolError:
+        return False
+    return msg_id == stage.last_sent and constructor_id(result) == service.RpcError.CONSTRUCTOR_ID

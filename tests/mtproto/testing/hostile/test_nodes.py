@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from itertools import repeat
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from mtproto import api, service
 from mtproto.errors import LocalProtocolError
 from mtproto.side import Side
+from mtproto.testing import hostile
 from mtproto.testing.hostile import (
     Answer,
     AnyOf,
@@ -23,10 +25,12 @@ from mtproto.testing.hostile import (
     ExpectClose,
     ExpectCode,
     KeyExchange,
+    NeverEnds,
     Node,
     Optional,
     Peer,
     Raw,
+    Reconnect,
     Refuses,
     Rejects,
     Repeat,
@@ -51,8 +55,8 @@ def with_client(*nodes: Node) -> str:
     return rehearse(Conversation(nodes, examines=Side.CLIENT)).transcript
 
 
-def with_server(*nodes: Node) -> str:
-    return rehearse(Conversation(nodes, examines=Side.SERVER)).transcript
+def with_server(*nodes: Node, **options: Any) -> str:
+    return rehearse(Conversation(nodes, examines=Side.SERVER), **options).transcript
 
 
 def failure(*nodes: Node, examines: Side = Side.CLIENT, **options: Any) -> ConversationFailed:
@@ -219,28 +223,33 @@ def test_what_can_not_be_read_is_told() -> None:
     assert error.got.startswith("something unreadable: ")
 
 
+class Stranger:
+    """A connection that says the same whatever it hears."""
+
+    closed = False
+
+    def __init__(self, out: bytes) -> None:
+        self.out = out
+
+    def receive_data(self, data: bytes) -> list[Any]:
+        return []
+
+    def receive_eof(self) -> None:
+        self.closed = True
+
+    def data_to_send(self) -> bytes:
+        out, self.out = self.out, b""
+        return out
+
+    def next_timer(self) -> None:
+        return None
+
+    def handle_timer(self) -> list[Any]:
+        return []
+
+
 def _garbling(setting: Setting) -> Peer:
-    class Garbler:
-        closed = False
-        out = b"\0" * 4 + b"\1" * 60
-
-        def receive_data(self, data: bytes) -> list[Any]:
-            return []
-
-        def receive_eof(self) -> None:
-            self.closed = True
-
-        def data_to_send(self) -> bytes:
-            out, self.out = self.out, b""
-            return out
-
-        def next_timer(self) -> None:
-            return None
-
-        def handle_timer(self) -> list[Any]:
-            return []
-
-    return Peer(Garbler())
+    return Peer(Stranger(b"\0" * 4 + b"\1" * 60))
 
 
 def test_the_seed_replays() -> None:
@@ -298,18 +307,60 @@ def test_scripts_that_never_end() -> None:
         (lambda: Repeat(True, Expect("request")), "Repeat: got True times"),
         (lambda: Wait(float("inf")), "Wait: got inf seconds"),
         (lambda: Silence(-1), "Silence: got -1 seconds"),
+        (
+            lambda: Wait(10**6),
+            "Wait: got 1000000 seconds, expected a number from 0 to 86400: a script has to end",
+        ),
+        (lambda: Expect("pong", within=float("nan")), "Expect: got nan seconds"),
+        (lambda: Optional(Expect("pong"), within=10**9), "Optional: got 1000000000 seconds"),
+        (lambda: Reconnect(within=10**9), "Reconnect: got 1000000000 seconds"),
+        (lambda: AnyOf(repeat(ExpectClose())), "alternative 1 of AnyOf never ends: it has more than 1000"),  # type: ignore[arg-type]
+        (lambda: Repeat(2, *repeat(ExpectClose(), 1001)), "Repeat never ends: it has more than 1000"),
+        (lambda: with_server(Silence(), patience=float("inf")), "patience: got inf seconds"),
+        (lambda: with_server(Silence(), quiet="long"), "quiet: got 'long' seconds"),
     ]
     for make, named in cases:
         with pytest.raises(LocalProtocolError) as caught:
             make()
         assert str(caught.value).startswith(named)
-    with pytest.raises(LocalProtocolError, match="the script never ends: more than 10000 steps"):
-        with_server(Repeat(200, Repeat(200, Send("msgs_ack"))))
+
+
+def endless(name: str, *nodes: Node, **options: Any) -> NeverEnds:
+    with pytest.raises(NeverEnds) as caught:
+        rehearse(Conversation(nodes, name=name, examines=Side.SERVER), **options)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("body", "node"),
+    [
+        ([Send("msgs_ack")], "1.1.1: → msgs_ack"),
+        ([Wait(0)], "1.1.1: wait 0 s"),
+        ([AnyOf(Silence(0), Expect("pong"))], "1.1.1: one of"),
+        ([Optional(Expect("pong"), within=0)], "1.1.1: if that comes"),
+        ([Send("ping"), Expect("pong")], "1.1.1: → ping"),
+    ],
+    ids=["send", "wait", "alternatives", "optional", "exchange"],
+)
+def test_loops_that_never_end(body: list[Node], node: str) -> None:
+    error = endless("round and round", Repeat(2000, Repeat(2000, *body)))
+    assert (
+        str(error) == f"'round and round' never ends: it took more than 10000 steps, the last at node {node}"
+    )
+    assert error.node == node
+
+
+def test_what_closes_again_and_again_ends() -> None:
+    error = endless("over", Close(), Repeat(2000, Repeat(2000, ExpectClose())))
+    assert error.node == "2.1.1: ← the end of the connection"
+
+
+def test_waits_that_never_end() -> None:
+    error = endless("sleep", Repeat(2000, Wait(86_400)), peer=lambda setting: Peer(Stranger(b"")))
+    assert str(error) == "'sleep' never ends: 172800 s have passed, the last at node 1.1: wait 86400 s"
 
 
 def test_a_peer_that_talks_for_ever_ends_the_script() -> None:
-    endless = Conversation([Serve()])
-
     def eager(setting: Setting) -> Peer:
         peer = our_client(setting)
         connection: Any = peer.connection
@@ -320,8 +371,26 @@ def test_a_peer_that_talks_for_ever_ends_the_script() -> None:
 
         return Peer(connection, heard)
 
-    with pytest.raises(LocalProtocolError, match="never ends"):
-        rehearse(endless, eager)
+    with pytest.raises(
+        NeverEnds, match=r"'a conversation' never ends: .*, the last at node 1: requests are answered"
+    ):
+        rehearse(Conversation([Serve()]), eager)
+
+
+@pytest.mark.parametrize("seed", ["1", 1.0, True, None, b"1"])
+def test_a_seed_is_a_number(seed: Any) -> None:
+    conversation = Conversation([Expect("request")])
+    server = Conversation([Send(Request())])
+    for use in (
+        lambda: rehearse(conversation, seed=seed),
+        lambda: hostile.listen(conversation, seed=seed),
+        lambda: asyncio.run(hostile.call("127.0.0.1", 1, server, key=TEST_KEY.public, seed=seed)),
+        lambda: asyncio.run(hostile.examine_client(None, key=TEST_KEY, seed=seed)),  # type: ignore[arg-type]
+        lambda: asyncio.run(hostile.examine_server("127.0.0.1", 1, TEST_KEY.public, seed=seed)),
+    ):
+        with pytest.raises(LocalProtocolError) as caught:
+            use()
+        assert str(caught.value) == f"got {seed!r} for a seed, expected an int"
 
 
 def test_conversations_that_make_no_sense() -> None:

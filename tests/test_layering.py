@@ -82,8 +82,14 @@ RESERVED = {
     "cryptg": {"mtproto.crypto.aes"},
     "gmpy2": {"mtproto.crypto.bignum"},
     "cryptography": {"mtproto.crypto.rsa_key", "mtproto.crypto.ctr"},
-    "rich": {"mtproto.cli.show", "mtproto.cli.ladder", "tl.rich_dump"},
-    "hypothesis": {"tl.strategies", "tl.hypothesis_plugin", "mtproto.testing.machine"},
+    "rich": {"mtproto.cli.show", "mtproto.cli.ladder", "mtproto.cli.live", "tl.rich_dump"},
+    "hypothesis": {
+        "tl.strategies",
+        "tl.hypothesis_plugin",
+        "mtproto.testing.machine",
+        "mtproto.testing.fuzz.sharing",
+    },
+    "atheris": {"mtproto.testing.fuzz.worker"},
     "pytest": {"mtproto.testing.plugin"},
     "time": {"mtproto.clock", "mtproto.connection", "mtproto.testing", "mtproto.cli"},
     "os": {

@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from mtproto.cli import call, demo, examine, serve, transcript
+from mtproto.cli import call, demo, examine, fuzz, serve, transcript
 from mtproto.cli.recording import add_recording
 from mtproto.cli.transports import add_restriction, add_secret, add_way
 from mtproto.datacenters import DATACENTERS
@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
     top = argparse.ArgumentParser(
         prog="mtproto",
-        description="MTProto 2.0 at work: a demonstration, a test server, single requests, transcripts.",
+        description="MTProto 2.0 at work: a demonstration, a test server, single requests, transcripts, fuzzing.",
         epilog=_STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -47,6 +47,9 @@ def parser() -> argparse.ArgumentParser:
             examine.run,
             "say to a client or a server what no peer of its says, and see what it does",
         )
+    )
+    fuzz.add_arguments(
+        _command(commands, "fuzz", fuzz.run, "attack a function of bytes, and keep what breaks it")
     )
     return top
 

@@ -1,15 +1,21 @@
-"""The targets by name: their functions, their corpora, their invariants; and the replay of files."""
+"""The targets by name: each with its function, its invariant, and what a campaign needs.
+
+target = load_target("lenient")
+target.run, target.invariant, target.max_length, target.corpus, target.dictionary()
+"""
 
 from __future__ import annotations
 
 import importlib
 import sys
-import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-__all__ = ["TARGETS", "Target", "load_target", "replay"]
+from mtproto.testing.fuzz.target import Target
+from tests.fuzz.dictionary import dictionary
+
+__all__ = ["TARGETS", "Target", "load_target"]
 
 TARGETS = (
     *("schema_parser", "decode_any", "decode_encode", "lenient", "json_values"),
@@ -19,46 +25,35 @@ TARGETS = (
 """Their names: those of the modules."""
 
 _CORPUS = Path(__file__).with_name("corpus")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """`run` raises where the invariant does not hold for the bytes it is given."""
-
-    name: str
-    run: Callable[[bytes], None]
-    invariant: str
-    """The first line of the module's docstring."""
-
-    @property
-    def corpus(self) -> Path:
-        """The directory of the inputs that are kept."""
-        return _CORPUS / self.name
+_LONGEST = {
+    "schema_parser": 1024,
+    "json_values": 1024,
+    **dict.fromkeys(("framings", "obfuscated_accept", "client_handshake", "server_handshake"), 256),
+    **dict.fromkeys(("client_session", "server_session"), 256),
+}
+"""How long inputs may get, in bytes; 512 hold all that a codec can do, and are quicker."""
 
 
 def load_target(name: str) -> Target:
     """The target called `name`, one of `TARGETS`; its module, and with it `tl`, is imported now."""
     module = importlib.import_module(f"tests.fuzz.{name}")
     invariant = (module.__doc__ or "").strip().partition("\n")[0]
-    return Target(name, module.target, invariant)
+    return Target(
+        name=name,
+        run=module.target,
+        invariant=invariant,
+        module=module.__name__,
+        packages=("tl", "mtproto"),
+        max_length=_LONGEST.get(name, 512),
+        corpus=_CORPUS / name,
+        dictionary=partial(dictionary, name),
+        made=_generated_methods,
+    )
 
 
-def replay(target: Target, files: Iterable[Path]) -> int:
-    """Run the target on each file, and print what comes of it; return 1 if the invariant did not hold."""
-    status = 0
-    for file in files:
-        try:
-            data = file.read_bytes()
-        except OSError as error:
-            print(f"{file}: {error.strerror}", file=sys.stderr)
-            status = 2
-            continue
-        try:
-            target.run(data)
-        except Exception:
-            traceback.print_exc()
-            print(f"{file}: the invariant of {target.name} does not hold: {target.invariant}")
-            status = status or 1
-        else:
-            print(f"{file}: holds")
-    return status
+def _generated_methods() -> Iterable[Callable[..., object]]:
+    """The straight-line codecs of the schemas that questions are about: they are made, not imported."""
+    questions = sys.modules.get("tests.fuzz.questions")
+    for package in questions.PACKAGES.values() if questions else ():
+        for cls in package.SCHEMA.by_name.values():
+            yield from (getattr(cls, name) for name in ("_encode", "_read") if name in vars(cls))

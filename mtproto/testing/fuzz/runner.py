@@ -1,0 +1,45 @@
+"""What runs in the process of `trials`, started by its path: a target, called with one input after the other.
+
+On stdin come inputs, each behind four bytes of its length; for each a line of JSON goes out.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Answer until stdin ends."""
+    job = json.loads(sys.argv[1])
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - what the target prints
+    sys.path[:] = job["path"]
+    from mtproto.testing.fuzz.identity import identify
+    from mtproto.testing.fuzz.target import resolve
+
+    faulthandler.enable()
+    target = resolve(job["target"], Path(job["directory"]))
+    print("{}", file=answers, flush=True)  # ready
+    while len(head := sys.stdin.buffer.read(4)) == 4:
+        data = sys.stdin.buffer.read(int.from_bytes(head, "little"))
+        faulthandler.dump_traceback_later(job["timeout"], exit=True)
+        answer: dict[str, object] = {"kind": None}
+        try:
+            target.run(data)
+        except BaseException as error:
+            identity = identify(error, job["packages"], target.module)
+            text = "".join(traceback.format_exception(error))
+            answer = {"kind": identity.kind, "places": identity.places, "text": text}
+        faulthandler.cancel_dump_traceback_later()
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

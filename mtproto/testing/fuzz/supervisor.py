@@ -1,0 +1,252 @@
+"""A campaign: workers kept up, what they find gathered, until the time is over or somebody interrupts."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FrameType
+
+from mtproto.testing.fuzz import FuzzError
+from mtproto.testing.fuzz.findings import Finding, Findings
+from mtproto.testing.fuzz.identity import Identity
+from mtproto.testing.fuzz.known import retry
+from mtproto.testing.fuzz.minimiser import Minimiser, Result
+from mtproto.testing.fuzz.progress import Figures, Teller, finding_line
+from mtproto.testing.fuzz.settings import Settings
+from mtproto.testing.fuzz.trials import Trials
+from mtproto.testing.fuzz.work import Totals
+from mtproto.testing.fuzz.workers import Found, Reach, Worker
+
+__all__ = ["Outcome", "campaign", "need_atheris"]
+
+_TICK = 0.05
+_START = 120.0
+"""Seconds until the first execution: an import takes longer where every branch is watched."""
+_QUICK = 5.0
+_QUICK_DEATHS = 5
+"""A worker that dies so soon, so often in a row, would go on with that."""
+_AFTER = 60.0
+"""Seconds for minimising after the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it ended; `executions` are those of this run."""
+
+    totals: Totals
+    executions: int
+    findings: Findings
+    interrupted: bool
+
+
+def campaign(settings: Settings, teller: Teller) -> Outcome:
+    """Attack the target, as the settings say."""
+    need_atheris()
+    with settings.work.opened() as totals, _terminated_as_interrupted():
+        return _Campaign(settings, totals, teller).run()
+
+
+def need_atheris() -> None:
+    """FuzzError where atheris is missing."""
+    if importlib.util.find_spec("atheris") is None:
+        raise FuzzError(
+            'a campaign needs atheris, which is not installed: pip install "mtwire[fuzz]" (Linux on x86-64, Python '
+            "3.11 to 3.13); a replay of files does without"
+        )
+
+
+class _Campaign:
+    """One run of it."""
+
+    def __init__(self, settings: Settings, totals: Totals, teller: Teller) -> None:
+        self._settings = settings
+        self._totals = totals
+        self._teller = teller
+        self._before = (totals.executions, totals.seconds)
+        self._findings = Findings(settings.work.findings, settings.target.name)
+        self._workers: list[Worker] = []
+        self._killers: list[bytes] = []
+        self._quick_deaths = 0
+        self._executions = 0  # of workers that are no more
+        self._reach = Reach()
+        self._begun: float | None = None  # when the first execution was seen
+        self._ended: float | None = None  # when the last worker was told to end
+        self._saved = 0.0
+        totals.runs += 1
+        totals.jobs = settings.jobs
+        totals.seed = settings.seed
+
+    def run(self) -> Outcome:
+        interrupted = False
+        minimiser = None
+        try:
+            new = retry(self._settings, self._trials, self._findings, self._teller)
+            minimiser = Minimiser(self._trials)
+            for finding in new:
+                minimiser.put(finding)
+            self._attack(minimiser)
+            self._end(minimiser)
+            minimiser.finish(_AFTER)
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            if minimiser is not None:
+                self._end(minimiser)
+                minimiser.stop()
+                self._take(minimiser)
+            self._save()
+        return Outcome(self._totals, self._executions, self._findings, interrupted)
+
+    def _trials(self) -> Trials:
+        settings = self._settings
+        return Trials(settings.target.name, settings.directory, settings.packages, settings.timeout)
+
+    def _attack(self, minimiser: Minimiser) -> None:
+        settings = self._settings
+        (settings.work.run / "dictionary").write_text(settings.dictionary, "utf-8")
+        start = time.monotonic()
+        for number in range(settings.jobs):
+            self._workers.append(Worker(settings, number, 0, self._killers, start))
+        while True:
+            time.sleep(_TICK)
+            self._gather(minimiser)
+            now = time.monotonic()
+            if self._begun is None:
+                if any(worker.board.executions for worker in self._workers):
+                    self._begun = now
+                elif now - start > _START:
+                    raise FuzzError(f"nothing was executed within {_START:.0f} s")
+            elif now - self._begun >= settings.seconds:
+                return
+            for worker in [one for one in self._workers if one.returncode is not None]:
+                self._replace(worker, now, minimiser)
+            self._teller.progress(self._figures())
+            if now - self._saved > 10:
+                self._saved = now
+                self._save()
+
+    def _gather(self, minimiser: Minimiser) -> None:
+        for worker in self._workers:
+            worker.listen()
+            self._reach |= worker.reach
+            for found in worker.notes():
+                self._found(found, minimiser)
+        self._take(minimiser)
+
+    def _found(self, found: Found, minimiser: Minimiser) -> None:
+        known = self._findings.of(found.identity)
+        finding = self._findings.add(found.identity, found.data, found.text)
+        if finding is None:
+            return
+        if known is None or not known.is_open:
+            self._teller.line(f"found {finding.identity}: {len(finding.data)} bytes")
+        minimiser.put(finding)
+
+    def _take(self, minimiser: Minimiser) -> None:
+        """Take the results of the minimiser."""
+        for result in minimiser.results():
+            finding = self._findings.of(result.identity)
+            if finding is not None and finding.data == result.data:
+                self._apply(finding, result)
+
+    def _apply(self, finding: Finding, result: Result) -> None:
+        finding.state = result.state
+        finding.minimised = result.minimised
+        if result.minimised is None:
+            finding.text += f"\n{result.text}"
+        else:
+            finding.text = result.text
+        self._findings.write(finding)
+        shared = self._settings.shared
+        if shared is not None and result.minimised is not None:
+            shared.save(result.minimised)
+            if result.minimised != result.data:
+                shared.remove(result.data)
+        self._teller.line(f"tried {finding_line(finding)}\n  {self._findings.replay_line(finding)}")
+
+    def _replace(self, worker: Worker, now: float, minimiser: Minimiser) -> None:
+        """A worker has ended: that is a finding, unless it never came to work; the next one takes its place."""
+        if not self._killers:
+            self._check_start(worker)
+        if worker.board.executions:
+            death = worker.death()
+            self._killers.append(death.data)
+            self._found(death, minimiser)
+            self._count({death.identity: 1})
+        self._quick_deaths = self._quick_deaths + 1 if now - worker.started < _QUICK else 0
+        if self._quick_deaths >= _QUICK_DEATHS:
+            raise FuzzError(
+                f"{_QUICK_DEATHS} times in a row a worker was dead within {_QUICK:.0f} s; the last said:\n"
+                f"{worker.last_words()}"
+            )
+        self._retire(worker, minimiser)
+        self._workers.append(Worker(self._settings, worker.number, worker.serial + 1, self._killers, now))
+
+    def _check_start(self, worker: Worker) -> None:
+        """A worker that ends before any input has killed one may be unable to work."""
+        words = worker.last_words()
+        if not worker.board.executions:
+            raise FuzzError(f"a worker does not start:\n{words}")
+        if "no interesting inputs were found" in words:
+            packages = ", ".join(self._settings.instrument)
+            raise FuzzError(f"the target reaches no code of {packages}: name its package with --instrument")
+
+    def _retire(self, worker: Worker, minimiser: Minimiser) -> None:
+        self._workers.remove(worker)
+        worker.end()
+        worker.listen()
+        self._reach |= worker.reach
+        for found in worker.notes():
+            self._found(found, minimiser)
+        self._executions += worker.board.executions
+        self._count(worker.hits())
+        worker.close()
+
+    def _count(self, hits: dict[Identity, int]) -> None:
+        for identity, count in hits.items():
+            finding = self._findings.of(identity)
+            if finding is not None:
+                finding.count += count
+                self._findings.write(finding)
+
+    def _end(self, minimiser: Minimiser) -> None:
+        self._ended = self._ended or time.monotonic()
+        for worker in tuple(self._workers):
+            self._retire(worker, minimiser)
+        self._take(minimiser)
+
+    def _figures(self) -> Figures:
+        seconds = 0.0 if self._begun is None else (self._ended or time.monotonic()) - self._begun
+        executions = self._executions + sum(worker.board.executions for worker in self._workers)
+        left = self._settings.seconds - seconds
+        return Figures(seconds, left, executions, self._reach, len(self._findings))
+
+    def _save(self) -> None:
+        figures, totals = self._figures(), self._totals
+        totals.executions = self._before[0] + figures.executions
+        totals.seconds = round(self._before[1] + figures.seconds, 3)
+        totals.executions_per_second = round(totals.executions / totals.seconds, 1) if totals.seconds else 0.0
+        totals.findings = figures.findings
+        if figures.executions:
+            totals.edges = self._reach.edges
+            totals.features = self._reach.features
+            totals.corpus = self._reach.corpus
+        self._settings.work.write(totals)
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends a campaign as an interrupt from the keyboard does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

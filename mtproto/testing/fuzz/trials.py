@@ -1,0 +1,129 @@
+"""Single inputs, each tried in a process without atheris, which may hang or die without harm."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, cast
+
+from mtproto.testing.fuzz import FuzzError, runner
+from mtproto.testing.fuzz.identity import DIED, TIMEOUT, Identity
+
+__all__ = ["Outcome", "Trials"]
+
+_START = 60.0
+"""Seconds that the import of a target may take."""
+_GRACE = 2.0
+"""Seconds more than an input's own until the process is ended from outside: it should have done so itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an input: the identity of its failure, and the traceback; None where the invariant holds."""
+
+    identity: Identity | None
+    text: str = ""
+
+
+class Trials:
+    """A process that runs inputs of a target, started when it is needed and after it has died."""
+
+    def __init__(self, target: str, directory: Path, packages: tuple[str, ...], timeout: float) -> None:
+        self._job = {
+            "target": target,
+            "directory": str(directory),
+            "packages": packages,
+            "path": [str(Path(place).absolute()) for place in sys.path],
+            "timeout": timeout,
+        }
+        self._timeout = timeout
+        self._process: subprocess.Popen[bytes] | None = None
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the rest
+
+    def __enter__(self) -> Trials:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+        self._errors.close()
+
+    def run(self, data: bytes) -> Outcome:
+        """Run the target with `data`; FuzzError where it can't even be imported."""
+        process = self._process or self._start()
+        begun = time.monotonic()
+        with contextlib.suppress(BrokenPipeError):
+            _inlet(process).write(len(data).to_bytes(4, "little") + data)
+            _inlet(process).flush()
+        line = self._line(process, self._timeout + _GRACE)
+        if not line:
+            late = time.monotonic() - begun >= self._timeout
+            self._end()
+            return Outcome(TIMEOUT if late else DIED, self._last_words())
+        answer = json.loads(line)
+        if answer["kind"] is None:
+            return Outcome(None)
+        return Outcome(Identity(answer["kind"], tuple(answer["places"])), answer["text"])
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._errors.seek(0)
+        self._errors.truncate()
+        self._process = process = subprocess.Popen(
+            [sys.executable, "-P", inspect.getfile(runner), json.dumps(self._job)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            start_new_session=True,  # an interrupt from the terminal is for the supervisor
+        )
+        if not self._line(process, _START):
+            self._end()
+            raise FuzzError(f"{self._job['target']} can not be tried: {self._last_words() or 'no answer'}")
+        return process
+
+    @staticmethod
+    def _line(process: subprocess.Popen[bytes], seconds: float) -> bytes:
+        """The next line the process says; nothing if it dies or takes too long."""
+        line = b""
+        deadline = time.monotonic() + seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(_outlet(process), selectors.EVENT_READ)
+            while not line.endswith(b"\n"):
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    return b""
+                more = os.read(_outlet(process).fileno(), 1 << 16)
+                if not more:
+                    return b""
+                line += more
+        return line
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            with contextlib.suppress(BrokenPipeError):
+                _inlet(process).close()
+            _outlet(process).close()
+            process.wait()
+
+    def _last_words(self) -> str:
+        self._errors.seek(0)
+        return self._errors.read()[-4000:].decode("utf-8", "replace")
+
+
+def _inlet(process: subprocess.Popen[bytes]) -> IO[bytes]:
+    return cast("IO[bytes]", process.stdin)
+
+
+def _outlet(process: subprocess.Popen[bytes]) -> IO[bytes]:
+    return cast("IO[bytes]", process.stdout)

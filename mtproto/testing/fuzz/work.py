@@ -1,0 +1,95 @@
+"""The folder of a campaign: its corpus, its findings, and the sums over all of its runs."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from mtproto.testing.fuzz import FuzzError
+
+__all__ = ["Totals", "Work"]
+
+
+@dataclass(slots=True)
+class Totals:
+    """What ``campaign.json`` says: executions, seconds and runs are sums, the rest is of the last run."""
+
+    target: str
+    executions: int = 0
+    seconds: float = 0.0
+    executions_per_second: float = 0.0
+    edges: int = 0
+    features: int = 0
+    corpus: int = 0
+    findings: int = 0
+    runs: int = 0
+    jobs: int = 0
+    seed: int = 0
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+class Work:
+    """The folder; `run` is for what is of one run alone."""
+
+    def __init__(self, folder: Path, target: str) -> None:
+        self.folder = folder.absolute()
+        self.corpus = self.folder / "corpus"
+        self.findings = self.folder / "findings"
+        self.run = self.folder / "run"
+        self._target = target
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Totals]:
+        """The folder made, and for us alone: with the sums of the runs before."""
+        self.corpus.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise FuzzError(f"another campaign is at work in {self.folder}") from None
+            totals = self._read()
+            (self.folder / ".gitignore").write_text("*\n")
+            shutil.rmtree(self.run, ignore_errors=True)
+            self.run.mkdir()
+            yield totals
+
+    def write(self, totals: Totals) -> None:
+        """Keep the sums."""
+        draft = self.folder / "campaign.draft"
+        draft.write_text(json.dumps(asdict(totals), indent=2) + "\n", "utf-8")
+        draft.replace(self._file)
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / "campaign.json"
+
+    def _read(self) -> Totals:
+        if not self._file.exists():
+            return Totals(self._target, versions=versions())
+        names = {one.name for one in fields(Totals)}
+        try:
+            totals = Totals(**{k: v for k, v in json.loads(self._file.read_text()).items() if k in names})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise FuzzError(f"{self._file} can not be read: {error}") from None
+        if totals.target != self._target:
+            raise FuzzError(
+                f"{self.folder} is of a campaign against {totals.target}, not {self._target}: give another --work"
+            )
+        totals.versions = versions()
+        return totals
+
+
+def versions() -> dict[str, str]:
+    """Of what takes part."""
+    found = {"python": platform.python_version()}
+    for name in ("mtwire", "atheris"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

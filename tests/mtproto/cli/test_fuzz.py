@@ -1,0 +1,116 @@
+"""``mtproto fuzz``: its arguments, and replays, which need no atheris."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from mtproto.__main__ import main
+from mtproto.cli.fuzz import Lines
+from mtproto.testing.fuzz.progress import Figures, progress_line
+from mtproto.testing.fuzz.workers import Reach
+from tests.mtproto.testing.fuzz import strangers
+
+FIGURES = Figures(seconds=65.4, left=3600, executions=1_234_567, reach=Reach(12, 3456, 78), findings=2)
+LINE = "1:05  1,234,567 executions, 18,877/s  edges 12  features 3,456  corpus 78  findings 2  1:00:00 left"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    strangers.write(tmp_path, monkeypatch)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--minutes", "0", "got '0', expected minutes, above 0"),
+        ("--minutes", "nan", "got 'nan', expected minutes, above 0"),
+        ("--minutes", "soon", "got 'soon', expected minutes, above 0"),
+        ("--jobs", "0", "got '0', expected a number from 1 to 256"),
+        ("--jobs", "-1", "got '-1', expected a number from 1 to 256"),
+        ("--max-length", "x", "got 'x', expected a number from 1 to 1048576"),
+        ("--seed", "0", "got '0', expected a number from 1 to 4294967295"),
+        ("--timeout", "0.5", "got '0.5', expected a number from 1 to 3600"),
+    ],
+)
+def test_arguments_that_are_wrong(
+    capsys: pytest.CaptureFixture[str], option: str, value: str, said: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["fuzz", "strange:planted", f"{option}={value}"])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.endswith(f"mtproto fuzz: error: argument {option}: {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["strang:planted"], "there is no module 'strang' in "),
+        (["strange:panted"], "strange:panted: module 'strange' has no attribute 'panted'"),
+        (["strange"], "unknown target 'strange', expected MODULE:FUNCTION or one of schema_parser, "),
+        (["strange:planted", "--corpus", "none"], "none: expected a directory of inputs"),
+        (["strange:planted", "--dictionary", "none"], "none: No such file or directory"),
+        (["strange:planted", "--database", "ftp://x"], "no database is known at ftp://x, expected "),
+        (["strange:planted", "none"], "none: No such file or directory"),
+    ],
+)
+def test_what_can_not_be_done(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert main(["fuzz", *arguments]) == 2
+    assert capsys.readouterr().err.startswith(f"mtproto fuzz: {said}")
+
+
+def test_files_are_replayed_without_atheris(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "atheris", None)
+    (folder / "good").write_bytes(b"")
+    (folder / "bad").write_bytes(b"FUZZ")
+    assert main(["fuzz", "strange:planted", "good"]) == 0
+    assert capsys.readouterr().out == "good: holds\n"
+    assert main(["fuzz", "strange:planted", "bad", "good"]) == 1
+    said = capsys.readouterr()
+    assert said.out == (
+        "bad: the invariant of strange:planted does not hold: What has FUZZ in it is refused.\ngood: holds\n"
+    )
+    assert said.err.endswith("ValueError: planted\n")
+
+
+@pytest.mark.parametrize("option", ["--minutes=1", "--merge"])
+def test_a_campaign_without_atheris(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "atheris", None)
+    assert main(["fuzz", "strange:planted", option]) == 2
+    assert capsys.readouterr().err == (
+        'mtproto fuzz: a campaign needs atheris, which is not installed: pip install "mtwire[fuzz]" (Linux on '
+        "x86-64, Python 3.11 to 3.13); a replay of files does without\n"
+    )
+    assert not (folder / ".mtproto-fuzz").exists()
+
+
+def test_progress_is_a_line_from_time_to_time(capsys: pytest.CaptureFixture[str]) -> None:
+    assert progress_line(FIGURES) == LINE
+    times = iter((0.0, 0.1, 9.9, 10.1, 10.2, 19.9, 20.1))
+    with Lines(lambda: next(times)) as lines:
+        for _ in range(6):
+            lines.progress(FIGURES)
+    assert capsys.readouterr().out == f"{LINE}\n" * 2
+
+
+def test_on_a_terminal_it_is_one_line_below_what_happens() -> None:
+    console = pytest.importorskip("rich.console", reason="rich is not installed")
+    from mtproto.cli.live import LiveLine
+
+    terminal = console.Console(force_terminal=True, width=60, record=True, _environ={})
+    with LiveLine(terminal) as live:
+        live.progress(FIGURES)
+        live.line("[found] something")
+        live.progress(FIGURES)
+    text = terminal.export_text()
+    assert "[found] something\n" in text
+    assert f"{LINE[:59]}…" in text

@@ -1,0 +1,182 @@
+"""``mtproto fuzz`` with atheris: what is planted is found, kept, minimised; and nothing is left running."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtproto.__main__ import main
+from mtproto.testing.fuzz.findings import State
+from mtproto.testing.fuzz.identity import DIED, OUT_OF_MEMORY, TIMEOUT
+from mtproto.testing.fuzz.progress import Figures
+from mtproto.testing.fuzz.settings import Settings
+from mtproto.testing.fuzz.supervisor import campaign
+from mtproto.testing.fuzz.target import resolve
+from mtproto.testing.fuzz.work import Work
+from tests.mtproto.testing.fuzz import strangers
+
+pytestmark = strangers.needs_atheris
+
+BRIEF = ("--minutes", "0.005", "--instrument", strangers.NAME, "--seed", "1")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    strangers.write(tmp_path, monkeypatch)
+    return tmp_path
+
+
+def seeds(folder: Path, *inputs: bytes) -> str:
+    corpus = folder / "seeds"
+    corpus.mkdir()
+    for number, data in enumerate(inputs):
+        (corpus / str(number)).write_bytes(data)
+    return str(corpus)
+
+
+def found(work: Path) -> dict[str, Any]:
+    """By the kind: what stands in their files."""
+    files = [json.loads(file.read_text()) for file in work.glob("findings/*/finding.json")]
+    return {about["kind"]: about for about in files}
+
+
+def test_a_planted_bug_is_found_minimised_and_known_to_the_next_run(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "words").write_text('"FUZZ"\n')
+    command = ["fuzz", "strange:planted", "--dictionary", "words"]
+    assert main([*command, *BRIEF, "--minutes", "0.03"]) == 1
+    work = folder / ".mtproto-fuzz" / "strange.planted"
+    (about,) = found(work).values()
+    assert (about["kind"], about["places"], about["state"]) == (
+        "ValueError",
+        ["strange.planted:8"],
+        "reproducible",
+    )
+    (minimised,) = work.glob("findings/*/minimised")
+    assert minimised.read_bytes() == b"FUZZ"
+    replay = f"mtproto fuzz strange:planted {os.path.relpath(minimised)}"
+    out = capsys.readouterr().out
+    assert f"\nValueError at strange.planted:8: 4 bytes, {about['count']:,} times\n  {replay}\n" in out
+    assert main(replay.split()[1:]) == 1
+    first = json.loads((work / "campaign.json").read_text())
+    assert first["executions"] > 100
+    assert (first["runs"], first["findings"], first["seed"]) == (1, 1, 1)
+    assert first["edges"] >= 2
+
+    capsys.readouterr()
+    assert main([*command, *BRIEF, "--jobs", "2", "--database", "db"]) == 1
+    second = json.loads((work / "campaign.json").read_text())
+    assert second["executions"] > first["executions"]
+    assert second["seconds"] > first["seconds"]
+    assert (second["runs"], second["jobs"], second["findings"]) == (2, 2, 1)
+    assert "\nknown: ValueError at strange.planted:8: 4 bytes\n" in capsys.readouterr().out
+    assert (work / "run" / "worker-1-0.log").exists()
+
+    assert main([*command, *BRIEF, "--work", "another", "--database", "db"]) == 1
+    assert "\nfrom the database: ValueError at strange.planted:8: 4 bytes\n" in capsys.readouterr().out
+
+
+class Watcher:
+    """Interrupts a campaign when so many findings have been tried again."""
+
+    def __init__(self, tried: int) -> None:
+        self._left = tried
+
+    def line(self, text: str) -> None:
+        self._left -= text.startswith("tried ")
+
+    def progress(self, figures: Figures) -> None:
+        if self._left <= 0:
+            raise KeyboardInterrupt
+
+
+def test_findings_of_every_kind_do_not_end_it(folder: Path) -> None:
+    target = resolve("strange:bad", folder)
+    settings = Settings(
+        target=target,
+        work=Work(folder / "w", target.name),
+        directory=folder,
+        seconds=60,
+        jobs=1,
+        seed=1,
+        instrument=(strangers.NAME,),
+        max_length=8,
+        timeout=1,
+        corpus=Path(seeds(folder, b"M", b"D", b"S")),
+    )
+    outcome = campaign(settings, Watcher(3))
+    assert outcome.interrupted
+    states = {finding.identity: finding.state for finding in outcome.findings}
+    assert states == dict.fromkeys((TIMEOUT, DIED, OUT_OF_MEMORY), State.REPRODUCIBLE)
+
+
+def test_a_worker_that_dies_again_and_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fuzz", "strange:dies", *BRIEF, "--minutes", "1"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "mtproto fuzz: 5 times in a row a worker was dead within 5 s; the last said:\nINFO: "
+    )
+
+
+def test_a_test_of_hypothesis_saves_to_its_own_database(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strangers.write(folder, monkeypatch, strangers.TEST)
+    assert main(["fuzz", "strange:test_numbers", *BRIEF, "--minutes", "0.02", "--work", "w"]) == 1
+    assert found(folder / "w")["AssertionError"]["state"] == "reproducible"
+    assert [*folder.glob(".hypothesis/examples/*/*")]
+
+
+def test_merge_takes_the_fewest_inputs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = folder / "w" / "corpus"
+    corpus.mkdir(parents=True)
+    for data in (b"a", b"b", b"c", b"0", b"00", b"000"):
+        (corpus / data.decode()).write_bytes(data)
+    assert (
+        main(["fuzz", "strange:many", *BRIEF, "--work", "w", "--merge", "--corpus", seeds(folder, b"d")]) == 0
+    )
+    assert sorted(file.read_bytes() for file in (folder / "w" / "merged").iterdir()) == [b"0", b"d"]
+    assert capsys.readouterr().out == f"{folder}/w/merged: 2 inputs, 2 bytes\n"
+
+
+def processes(folder: Path) -> list[str]:
+    """Those with the folder in their arguments."""
+    lines = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = file.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue
+        if str(folder) in line:
+            lines.append(line)
+    return lines
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_nothing_is_left_running(folder: Path, number: int, status: int) -> None:
+    command = [sys.executable, "-m", "mtproto", "fuzz", "strange:many", *BRIEF, "--minutes", "5"]
+    with subprocess.Popen(
+        [*command, "--work", str(folder / "w"), "--corpus", seeds(folder, b"1")],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:
+        assert process.stdout is not None
+        while not process.stdout.readline().startswith("found "):
+            pass
+        assert processes(folder)
+        process.send_signal(number)
+        rest = process.stdout.read()
+    assert process.returncode == status
+    assert ("executions" in rest) == (status == 130)
+    while processes(folder):
+        os.sched_yield()

@@ -1,0 +1,65 @@
+"""A stranger's module with things to find, in a folder of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+__all__ = ["NAME", "needs_atheris", "write"]
+
+NAME = "strange"
+MODULE = '''
+import os
+import time
+
+def planted(data):
+    """What has FUZZ in it is refused."""
+    if b"FUZZ" in data:
+        raise ValueError("planted")
+
+def many(data):
+    if data[:1] == b"0":
+        int(data[1:] + b"x")
+    assert data[:1] != b"1"
+
+def bad(data):
+    if data[:1] == b"S":
+        time.sleep(60)
+    if data[:1] == b"D":
+        os._exit(3)
+    if data[:1] == b"M":
+        raise MemoryError
+    if data[:1] == b"P":
+        print("printed")
+
+def dies(data):
+    os._exit(3)
+
+def forgets(data, seen=[]):
+    seen.append(data)
+    if len(seen) == 5:
+        raise ValueError("only once")
+'''
+TEST = """
+from hypothesis import given, strategies as st
+
+@given(st.integers(0, 255))
+def test_numbers(n):
+    if n > 9:
+        assert n < 5
+"""
+
+needs_atheris = pytest.mark.skipif(
+    importlib.util.find_spec("atheris") is None, reason="atheris is not installed: campaigns need it"
+)
+
+
+def write(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str = MODULE) -> None:
+    """Put the module into the folder, go there, and forget what was imported of its name."""
+    (folder / f"{NAME}.py").write_text(text, "utf-8")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, NAME, raising=False)

@@ -1,0 +1,117 @@
+"""What is known is tried first: findings from before, and those that others share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mtproto.testing.fuzz.findings import Finding, Findings, State
+from mtproto.testing.fuzz.identity import Identity
+from mtproto.testing.fuzz.known import retry
+from mtproto.testing.fuzz.progress import Figures
+from mtproto.testing.fuzz.settings import Settings
+from mtproto.testing.fuzz.sharing import Shared
+from mtproto.testing.fuzz.target import resolve
+from mtproto.testing.fuzz.trials import Trials
+from mtproto.testing.fuzz.work import Work
+from tests.mtproto.testing.fuzz import strangers
+
+NUMBER = Identity("ValueError", ("strange.many:12",))
+ONE = Identity("AssertionError", ("strange.many:13",))
+ELSEWHERE = Identity("ValueError", ("strange.many:999",))
+
+
+class Told:
+    """What a campaign says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+
+    def progress(self, figures: Figures) -> None:
+        raise AssertionError("nothing runs")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    strangers.write(tmp_path, monkeypatch)
+    target = resolve("strange:many", tmp_path)
+    work = Work(tmp_path / "work", target.name)
+    work.corpus.mkdir(parents=True)
+    return Settings(
+        target=target,
+        work=work,
+        directory=tmp_path,
+        seconds=1,
+        jobs=1,
+        seed=1,
+        instrument=("strange",),
+        max_length=10,
+        timeout=20,
+        shared=Shared.open(str(tmp_path / "db"), target.name),
+    )
+
+
+def tried(settings: Settings, findings: Findings) -> tuple[list[Finding], list[str]]:
+    told = Told()
+    new = retry(
+        settings,
+        lambda: Trials(settings.target.name, settings.directory, settings.packages, settings.timeout),
+        findings,
+        told,
+    )
+    return new, told.lines
+
+
+def known(findings: Findings, identity: Identity, data: bytes, state: State) -> Finding:
+    finding = findings.add(identity, data, "")
+    assert finding is not None
+    finding.state = state
+    return finding
+
+
+def test_nothing_is_tried_where_nothing_is_known(settings: Settings) -> None:
+    assert tried(settings, Findings(settings.work.findings, "strange:many")) == ([], [])
+
+
+def test_findings_from_before(settings: Settings) -> None:
+    findings = Findings(settings.work.findings, "strange:many")
+    still = known(findings, NUMBER, b"0", State.REPRODUCIBLE)
+    moved = known(findings, ELSEWHERE, b"1", State.REPRODUCIBLE)
+    gone = known(findings, Identity("OSError"), b"2", State.REPRODUCIBLE)
+    never = known(findings, Identity("KeyError"), b"2", State.UNREPRODUCIBLE)
+    new, lines = tried(settings, findings)
+    assert [still.state, moved.state, gone.state, never.state] == [
+        State.REPRODUCIBLE,
+        State.MENDED,
+        State.MENDED,
+        State.UNREPRODUCIBLE,
+    ]
+    assert [(finding.identity, finding.data) for finding in new] == [(ONE, b"1")]
+    assert lines == [
+        f"known: {NUMBER}: 1 bytes",
+        f"known: {ELSEWHERE}: is now {ONE}",
+        "known: OSError: holds now",
+        "known: KeyError: not reproducible",
+    ]
+    assert settings.shared is not None
+    assert settings.shared.fetch() == [b"0"], "others get what is still there"
+    assert len(Findings(settings.work.findings, "strange:many")) == 3
+
+
+def test_findings_of_others(settings: Settings) -> None:
+    assert settings.shared is not None
+    for data in (b"0", b"00", b"holds"):
+        settings.shared.save(data)
+    findings = Findings(settings.work.findings, "strange:many")
+    new, lines = tried(settings, findings)
+    assert [(finding.identity, finding.data) for finding in new] == [(NUMBER, b"0")]
+    assert lines == [
+        f"from the database: {NUMBER}: 1 bytes",
+        "from the database: 5 bytes that hold now, removed there",
+    ]
+    assert settings.shared.fetch() == [b"0", b"00"]
+    assert [file.read_bytes() for file in settings.work.corpus.iterdir()] == [b"holds"]

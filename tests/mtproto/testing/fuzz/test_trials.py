@@ -1,0 +1,98 @@
+"""Single inputs in a process of their own: what they raise, that they hang, that they die."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mtproto.testing.fuzz import FuzzError
+from mtproto.testing.fuzz.findings import Finding, State
+from mtproto.testing.fuzz.identity import DIED, OUT_OF_MEMORY, TIMEOUT, Identity
+from mtproto.testing.fuzz.minimiser import Minimiser, Result
+from mtproto.testing.fuzz.trials import Trials
+from tests.mtproto.testing.fuzz import strangers
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    strangers.write(tmp_path, monkeypatch)
+    return tmp_path
+
+
+def trials(folder: Path, function: str, timeout: float = 20.0) -> Trials:
+    return Trials(f"{strangers.NAME}:{function}", folder, (strangers.NAME,), timeout)
+
+
+@pytest.fixture
+def bad(folder: Path) -> Iterator[Trials]:
+    with trials(folder, "bad", 0.2) as process:
+        yield process
+
+
+def test_what_comes_of_inputs(bad: Trials) -> None:
+    assert bad.run(b"").identity is None
+    assert bad.run(b"P").identity is None
+    assert bad.run(b"M").identity == OUT_OF_MEMORY
+    died = bad.run(b"D")
+    assert died.identity == DIED
+    late = bad.run(b"S")
+    assert late.identity == TIMEOUT
+    assert "in bad" in late.text, "the stack of where it was"
+    assert bad.run(bytes(100_000)).identity is None
+
+
+def test_identities_have_places_in_the_target(folder: Path) -> None:
+    with trials(folder, "many") as process:
+        outcome = process.run(b"0")
+        assert outcome.identity == Identity("ValueError", ("strange.many:12",))
+        assert "invalid literal for int()" in outcome.text
+        assert process.run(b"1").identity == Identity("AssertionError", ("strange.many:13",))
+        assert process.run(b"2").identity is None
+
+
+def test_a_target_that_can_not_be_imported(folder: Path) -> None:
+    with (
+        trials(folder, "gone") as process,
+        pytest.raises(FuzzError, match=r"strange:gone can not be tried: (.|\n)*no attribute 'gone'"),
+    ):
+        process.run(b"")
+
+
+def minimised(folder: Path, function: str, identity: Identity, data: bytes) -> Result:
+    minimiser = Minimiser(lambda: trials(folder, function))
+    minimiser.put(Finding(identity, data, ""))
+    minimiser.finish(30)
+    (result,) = minimiser.results()
+    return result
+
+
+def test_a_finding_is_minimised(folder: Path) -> None:
+    identity = Identity("ValueError", ("strange.planted:8",))
+    result = minimised(folder, "planted", identity, b"....FU\0FUZZFUZ....")
+    assert (result.state, result.minimised) == (State.REPRODUCIBLE, b"FUZZ")
+    assert "ValueError: planted" in result.text
+
+
+def test_what_does_not_happen_again_is_said_to_do_so(folder: Path) -> None:
+    identity = Identity("ValueError", ("strange.planted:8",))
+    result = minimised(folder, "planted", identity, b"FUZ")
+    assert (result.state, result.minimised) == (State.UNREPRODUCIBLE, None)
+    assert result.text == "Tried again, there was nothing"
+    result = minimised(folder, "planted", Identity("ValueError", ("strange.planted:7",)), b"FUZZ")
+    assert result.state is State.UNREPRODUCIBLE
+    assert "there was something else: ValueError at strange.planted:8" in result.text
+
+
+def test_what_depends_on_inputs_before_is_not_minimised(folder: Path) -> None:
+    identity = Identity("ValueError", ("strange.forgets:32",))
+    result = minimised(folder, "forgets", identity, b"x")
+    assert result.state is State.UNREPRODUCIBLE
+
+
+def test_it_can_be_stopped(folder: Path) -> None:
+    minimiser = Minimiser(lambda: trials(folder, "bad", 0.5))
+    minimiser.put(Finding(TIMEOUT, b"S" * 100, ""))
+    minimiser.stop()
+    assert minimiser.results() == []

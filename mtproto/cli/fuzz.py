@@ -151,7 +151,7 @@ def _merge(settings: Settings) -> int:
 
     merged = merge(settings)
     sizes = [file.stat().st_size for file in merged.iterdir()]
-    print(f"{merged}: {len(sizes)} inputs, {sum(sizes):,} bytes")
+    print(f"{os.path.relpath(merged)}: {len(sizes)} inputs, {sum(sizes):,} bytes")
     return 0
 
 
@@ -165,7 +165,7 @@ def _attack(settings: Settings) -> int:
     with _display() as display:
         outcome = campaign(settings, display)
     print()
-    for line in summary_lines(outcome.totals, outcome.executions, outcome.findings):
+    for line in summary_lines(outcome.figures, outcome.totals, outcome.findings):
         print(line)
     if outcome.interrupted:
         return _INTERRUPTED

@@ -13,7 +13,12 @@ from pathlib import Path
 from mtproto.testing.fuzz import FuzzError
 from mtproto.testing.fuzz.identity import Identity
 
-__all__ = ["Finding", "Findings", "State"]
+__all__ = ["Finding", "Findings", "State", "size_text"]
+
+
+def size_text(data: bytes) -> str:
+    """``3 bytes``."""
+    return "1 byte" if len(data) == 1 else f"{len(data)} bytes"
 
 
 class State(StrEnum):
@@ -112,7 +117,7 @@ class Findings:
     def _report(self, finding: Finding) -> str:
         smallest = finding.smallest
         return (
-            f"{finding.identity}\n{finding.state}; {finding.count} times; {len(finding.data)} bytes, "
+            f"{finding.identity}\n{finding.state}; {finding.count} times; {size_text(finding.data)}, "
             f"the smallest {len(smallest)}: {smallest[:64]!r}{'…' if len(smallest) > 64 else ''}\n"
             f"Replay it: {self.replay_line(finding)}\n\n{finding.text}"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from mtproto.testing.fuzz.findings import Finding, Findings, State
+from mtproto.testing.fuzz.findings import Finding, Findings, State, size_text
 from mtproto.testing.fuzz.progress import Teller
 from mtproto.testing.fuzz.settings import Settings
 from mtproto.testing.fuzz.trials import Trials
@@ -37,24 +37,25 @@ def retry(
                 if shared is not None:
                     shared.remove(data)
                 (settings.work.corpus / hashlib.sha1(data).hexdigest()).write_bytes(data)
-                teller.line(f"from the database: {len(data)} bytes that hold now, removed there")
+                teller.line(f"from the database: {size_text(data)} that hold now, removed there")
             elif findings.add(outcome.identity, data, outcome.text) is not None:
-                teller.line(f"from the database: {outcome.identity}: {len(data)} bytes")
+                teller.line(f"from the database: {outcome.identity}: {size_text(data)}")
     return [finding for finding in findings if finding.state is State.UNTRIED]
 
 
 def _try_again(finding: Finding, process: Trials, findings: Findings, teller: Teller) -> None:
     outcome = process.run(finding.smallest)
     if outcome.identity == finding.identity:
-        if finding.state is not State.UNTRIED:
-            finding.state = State.REPRODUCIBLE
-            findings.write(finding)
-        teller.line(f"known: {finding.identity}: {len(finding.smallest)} bytes")
+        finding.state = State.UNTRIED if finding.minimised is None else State.REPRODUCIBLE
+        findings.write(finding)
+        teller.line(f"known: {finding.identity}: {size_text(finding.smallest)}")
         return
     if outcome.identity is not None:
         findings.add(outcome.identity, finding.smallest, outcome.text)
-    if finding.state is not State.UNREPRODUCIBLE:
+    if finding.state is State.REPRODUCIBLE:
         finding.state = State.MENDED
-        findings.write(finding)
+    elif finding.state is State.UNTRIED:
+        finding.state = State.UNREPRODUCIBLE
+    findings.write(finding)
     now = f"is now {outcome.identity}" if outcome.identity else finding.state
     teller.line(f"known: {finding.identity}: {now}")

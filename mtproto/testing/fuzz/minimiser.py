@@ -69,7 +69,7 @@ class Minimiser:
             try:
                 result = self._minimised(identity, data)
             except FuzzError as error:
-                result = Result(identity, data, State.UNREPRODUCIBLE, text=str(error))
+                result = Result(identity, data, State.UNTRIED, text=str(error))
             if not self._stopped.is_set():
                 self._done.put(result)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from mtproto.testing.fuzz.findings import Finding, Findings, State
+from mtproto.testing.fuzz.findings import Finding, Findings, State, size_text
 from mtproto.testing.fuzz.work import Totals
 from mtproto.testing.fuzz.workers import Reach
 
@@ -36,9 +36,8 @@ class Teller(Protocol):
 
 def progress_line(figures: Figures) -> str:
     """All of it in one line."""
-    rate = figures.executions / figures.seconds if figures.seconds > 0 else 0.0
     return (
-        f"{_time(figures.seconds)}  {figures.executions:,} executions, {rate:,.0f}/s  "
+        f"{_work(figures.executions, figures.seconds)}  "
         f"edges {figures.reach.edges:,}  features {figures.reach.features:,}  corpus {figures.reach.corpus:,}  "
         f"findings {figures.findings}  {_time(figures.left)} left"
     )
@@ -47,22 +46,25 @@ def progress_line(figures: Figures) -> str:
 def finding_line(finding: Finding) -> str:
     """What was found, and how large the smallest input is."""
     state = "" if finding.state is State.REPRODUCIBLE else f", {finding.state}"
-    return f"{finding.identity}: {len(finding.smallest)} bytes{state}"
+    return f"{finding.identity}: {size_text(finding.smallest)}{state}"
 
 
-def summary_lines(totals: Totals, executions: int, findings: Findings) -> Iterable[str]:
+def summary_lines(figures: Figures, totals: Totals, findings: Findings) -> Iterable[str]:
     """What was done in this run and in all of them, and what was found."""
-    yield (
-        f"executions {executions:,}; in all {totals.runs} runs {totals.executions:,}, in {_time(totals.seconds)}, "
-        f"{totals.executions_per_second:,.0f}/s"
-    )
-    yield f"edges {totals.edges:,}, features {totals.features:,}, corpus {totals.corpus:,}; seed {totals.seed}"
+    yield f"{_work(figures.executions, figures.seconds)}; seed {totals.seed}"
+    if totals.runs > 1:
+        yield f"all {totals.runs} runs: {_work(totals.executions, totals.seconds)}"
+    yield f"edges {totals.edges:,}, features {totals.features:,}, corpus {totals.corpus:,}"
     if not len(findings):
         yield "nothing found"
     for finding in findings:
         yield ""
         yield f"{finding_line(finding)}, {finding.count:,} times"
         yield f"  {findings.replay_line(finding)}"
+
+
+def _work(executions: int, seconds: float) -> str:
+    return f"{executions:,} executions in {_time(seconds)}, {executions / seconds if seconds else 0:,.0f}/s"
 
 
 def _time(seconds: float) -> str:

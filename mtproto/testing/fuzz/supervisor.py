@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from types import FrameType
 
 from mtproto.testing.fuzz import FuzzError
-from mtproto.testing.fuzz.findings import Finding, Findings
+from mtproto.testing.fuzz.findings import Finding, Findings, size_text
 from mtproto.testing.fuzz.identity import Identity
 from mtproto.testing.fuzz.known import retry
 from mtproto.testing.fuzz.minimiser import Minimiser, Result
 from mtproto.testing.fuzz.progress import Figures, Teller, finding_line
 from mtproto.testing.fuzz.settings import Settings
+from mtproto.testing.fuzz.sharing import Shared
 from mtproto.testing.fuzz.trials import Trials
 from mtproto.testing.fuzz.work import Totals
 from mtproto.testing.fuzz.workers import Found, Reach, Worker
@@ -35,10 +36,10 @@ _AFTER = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How it ended; `executions` are those of this run."""
+    """How it ended; `figures` are those of this run."""
 
+    figures: Figures
     totals: Totals
-    executions: int
     findings: Findings
     interrupted: bool
 
@@ -99,7 +100,7 @@ class _Campaign:
                 minimiser.stop()
                 self._take(minimiser)
             self._save()
-        return Outcome(self._totals, self._executions, self._findings, interrupted)
+        return Outcome(self._figures(), self._totals, self._findings, interrupted)
 
     def _trials(self) -> Trials:
         settings = self._settings
@@ -143,7 +144,7 @@ class _Campaign:
         if finding is None:
             return
         if known is None or not known.is_open:
-            self._teller.line(f"found {finding.identity}: {len(finding.data)} bytes")
+            self._teller.line(f"found {finding.identity}: {size_text(finding.data)}")
         minimiser.put(finding)
 
     def _take(self, minimiser: Minimiser) -> None:
@@ -161,12 +162,17 @@ class _Campaign:
         else:
             finding.text = result.text
         self._findings.write(finding)
-        shared = self._settings.shared
-        if shared is not None and result.minimised is not None:
-            shared.save(result.minimised)
-            if result.minimised != result.data:
-                shared.remove(result.data)
+        if self._settings.shared is not None and result.minimised is not None:
+            self._share(self._settings.shared, result.data, result.minimised)
         self._teller.line(f"tried {finding_line(finding)}\n  {self._findings.replay_line(finding)}")
+
+    def _share(self, shared: Shared, data: bytes, minimised: bytes) -> None:
+        try:
+            shared.save(minimised)
+            if minimised != data:
+                shared.remove(data)
+        except FuzzError as error:  # no reason to end: the next run shares what it knows
+            self._teller.line(str(error))
 
     def _replace(self, worker: Worker, now: float, minimiser: Minimiser) -> None:
         """A worker has ended: that is a finding, unless it never came to work; the next one takes its place."""

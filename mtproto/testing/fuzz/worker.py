@@ -66,6 +66,8 @@ def main() -> None:
     job = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no worker without a supervisor
+        if job["parent"] not in (None, os.getppid()):
+            return  # it has gone already
     sys.path[:] = job["path"]
     import atheris
 

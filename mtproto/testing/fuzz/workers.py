@@ -64,6 +64,7 @@ def job(settings: Settings, name: str, command: list[str], **more: Any) -> dict[
         "packages": settings.packages,
         "made": True,
         "killers": [],
+        "parent": None,
         "name": name,
         "folder": str(run / "notes"),
         "board": str(run / f"{name}.board"),
@@ -91,18 +92,22 @@ class Worker:
             folder.mkdir(exist_ok=True)
         self._slots: dict[int, Identity] = {}
         self.board = Board(run / f"{self._name}.board", settings.max_length, create=True)
-        self._log = (run / f"{self._name}.log").open("w+b")
+        log = run / f"{self._name}.log"
         file = run / f"{self._name}.job"
         command = self._command(settings)
         deadly = [data.hex() for data in killers]
-        file.write_text(json.dumps(job(settings, self._name, command, killers=deadly)), "utf-8")
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", inspect.getfile(worker), str(file)],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,  # an interrupt from the terminal is for the supervisor
+        file.write_text(
+            json.dumps(job(settings, self._name, command, killers=deadly, parent=os.getpid())), "utf-8"
         )
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", inspect.getfile(worker), str(file)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # an interrupt from the terminal is for the supervisor
+            )
+        self._log = log.open("rb")
         self._read = 0
 
     def _command(self, settings: Settings) -> list[str]:

@@ -14,7 +14,7 @@ from mtproto.testing.fuzz.workers import Reach
 from tests.mtproto.testing.fuzz import strangers
 
 FIGURES = Figures(seconds=65.4, left=3600, executions=1_234_567, reach=Reach(12, 3456, 78), findings=2)
-LINE = "1:05  1,234,567 executions, 18,877/s  edges 12  features 3,456  corpus 78  findings 2  1:00:00 left"
+LINE = "1,234,567 executions in 1:05, 18,877/s  edges 12  features 3,456  corpus 78  findings 2  1:00:00 left"
 
 
 @pytest.fixture

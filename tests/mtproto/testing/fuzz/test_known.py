@@ -70,6 +70,7 @@ def known(findings: Findings, identity: Identity, data: bytes, state: State) -> 
     finding = findings.add(identity, data, "")
     assert finding is not None
     finding.state = state
+    finding.minimised = data if state is State.REPRODUCIBLE else None
     return finding
 
 
@@ -82,24 +83,34 @@ def test_findings_from_before(settings: Settings) -> None:
     still = known(findings, NUMBER, b"0", State.REPRODUCIBLE)
     moved = known(findings, ELSEWHERE, b"1", State.REPRODUCIBLE)
     gone = known(findings, Identity("OSError"), b"2", State.REPRODUCIBLE)
+    untried = known(findings, Identity("EOFError"), b"2", State.UNTRIED)
     never = known(findings, Identity("KeyError"), b"2", State.UNREPRODUCIBLE)
     new, lines = tried(settings, findings)
-    assert [still.state, moved.state, gone.state, never.state] == [
+    assert [finding.state for finding in (still, moved, gone, untried, never)] == [
         State.REPRODUCIBLE,
         State.MENDED,
         State.MENDED,
         State.UNREPRODUCIBLE,
+        State.UNREPRODUCIBLE,
     ]
     assert [(finding.identity, finding.data) for finding in new] == [(ONE, b"1")]
     assert lines == [
-        f"known: {NUMBER}: 1 bytes",
+        f"known: {NUMBER}: 1 byte",
         f"known: {ELSEWHERE}: is now {ONE}",
         "known: OSError: holds now",
+        "known: EOFError: not reproducible",
         "known: KeyError: not reproducible",
     ]
     assert settings.shared is not None
     assert settings.shared.fetch() == [b"0"], "others get what is still there"
-    assert len(Findings(settings.work.findings, "strange:many")) == 3
+    assert len(Findings(settings.work.findings, "strange:many")) == 4
+
+
+def test_what_does_happen_again_is_still_to_be_minimised(settings: Settings) -> None:
+    findings = Findings(settings.work.findings, "strange:many")
+    back = known(findings, ONE, b"1...", State.UNREPRODUCIBLE)
+    new, _ = tried(settings, findings)
+    assert new == [back]
 
 
 def test_findings_of_others(settings: Settings) -> None:
@@ -110,7 +121,7 @@ def test_findings_of_others(settings: Settings) -> None:
     new, lines = tried(settings, findings)
     assert [(finding.identity, finding.data) for finding in new] == [(NUMBER, b"0")]
     assert lines == [
-        f"from the database: {NUMBER}: 1 bytes",
+        f"from the database: {NUMBER}: 1 byte",
         "from the database: 5 bytes that hold now, removed there",
     ]
     assert settings.shared.fetch() == [b"0", b"00"]

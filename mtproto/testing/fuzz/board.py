@@ -10,8 +10,8 @@ from pathlib import Path
 
 __all__ = ["SLOTS", "Board"]
 
-SLOTS = 64
-"""So many different findings a worker counts; what comes then is counted with the last."""
+SLOTS = 1024
+"""So many different findings a worker counts."""
 _HEAD = 2
 _DATA = 8 * (_HEAD + SLOTS)
 
@@ -38,7 +38,7 @@ class Board:
 
     def hit(self, slot: int) -> None:
         """The finding of this slot was there once more."""
-        self._words[_HEAD + min(slot, SLOTS - 1)] += 1
+        self._words[_HEAD + slot] += 1
 
     @property
     def executions(self) -> int:
@@ -46,7 +46,7 @@ class Board:
 
     def hits(self, slot: int) -> int:
         """How often `hit` was called for a slot."""
-        return self._words[_HEAD + min(slot, SLOTS - 1)]
+        return self._words[_HEAD + slot]
 
     @property
     def current(self) -> bytes:

@@ -39,12 +39,14 @@ class Minimiser:
         self._make = trials
         self._waiting: queue.SimpleQueue[tuple[Identity, bytes] | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Result] = queue.SimpleQueue()
+        self._latest: dict[Identity, bytes] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, name="minimiser", daemon=True)
         self._thread.start()
 
     def put(self, finding: Finding) -> None:
-        """Have it tried and minimised."""
+        """Have it tried and minimised, instead of a longer input of it that still waits."""
+        self._latest[finding.identity] = finding.data
         self._waiting.put((finding.identity, finding.data))
 
     def results(self) -> list[Result]:
@@ -66,6 +68,8 @@ class Minimiser:
     def _work(self) -> None:
         while (item := self._waiting.get()) is not None and not self._stopped.is_set():
             identity, data = item
+            if self._latest[identity] != data:
+                continue
             try:
                 result = self._minimised(identity, data)
             except FuzzError as error:

@@ -29,13 +29,19 @@ _PACKAGE = "mtproto.testing.fuzz"
 
 
 class Notes:
-    """What the target raises, as files for the supervisor: the first input of each identity, and shorter ones."""
+    """What the target raises, as files for the supervisor: the first input of each identity, and shorter ones.
 
-    def __init__(self, board: Board, folder: Path, name: str, identify: Callable[..., Identity]) -> None:
+    Of more than `most` identities nothing is written: they are no names of what is wrong.
+    """
+
+    def __init__(
+        self, board: Board, folder: Path, name: str, identify: Callable[[BaseException], Identity], most: int
+    ) -> None:
         self._board = board
         self._folder = folder
         self._name = name
         self._identify = identify
+        self._most = most
         self._slots: dict[Identity, int] = {}
         self._shortest: dict[Identity, int] = {}
         self._written = 0
@@ -44,6 +50,9 @@ class Notes:
         """The target raised `error` for `data`."""
         identity = self._identify(error)
         slot = self._slots.setdefault(identity, len(self._slots))
+        if slot >= self._most:
+            del self._slots[identity]
+            return
         self._board.hit(slot)
         if len(data) >= self._shortest.get(identity, len(data) + 1):
             return
@@ -74,7 +83,7 @@ def main() -> None:
     own = [_PACKAGE, *(f"{_PACKAGE}.{file.stem}" for file in Path(__file__).parent.glob("*.py"))]
     chatter = contextlib.redirect_stderr(io.StringIO())  # a line for each module
     with chatter, atheris.instrument_imports(include=job["instrument"], exclude=own):
-        from mtproto.testing.fuzz.board import Board
+        from mtproto.testing.fuzz.board import SLOTS, Board
         from mtproto.testing.fuzz.identity import identify
         from mtproto.testing.fuzz.target import resolve
 
@@ -83,9 +92,11 @@ def main() -> None:
             atheris.instrument_func(function)
     packages = frozenset(job["packages"])
     board = Board(Path(job["board"]), job["capacity"])
-    notes = Notes(
-        board, Path(job["folder"]), job["name"], lambda error: identify(error, packages, target.module)
-    )
+
+    def identity(error: BaseException) -> Identity:
+        return identify(error, packages, target.module)
+
+    notes = Notes(board, Path(job["folder"]), job["name"], identity, SLOTS)
     sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - what the target prints
     atheris.Setup([*job["command"], *sys.argv[2:]], _execution(target, board, notes, job["killers"]))
     atheris.Fuzz()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,6 +90,26 @@ def test_what_depends_on_inputs_before_is_not_minimised(folder: Path) -> None:
     identity = Identity("ValueError", ("strange.forgets:32",))
     result = minimised(folder, "forgets", identity, b"x")
     assert result.state is State.UNREPRODUCIBLE
+
+
+def test_a_longer_input_that_still_waits_is_left_out(folder: Path) -> None:
+    go = threading.Event()
+
+    def make() -> Trials:
+        assert go.wait(30)
+        return trials(folder, "planted")
+
+    minimiser = Minimiser(make)
+    identity = Identity("ValueError", ("strange.planted:8",))
+    for finding in (
+        Finding(DIED, b"", ""),
+        Finding(identity, b"..FUZZ", ""),
+        Finding(identity, b".FUZZ", ""),
+    ):
+        minimiser.put(finding)
+    go.set()
+    minimiser.finish(30)
+    assert [result.data for result in minimiser.results()] == [b"", b".FUZZ"]
 
 
 def test_it_can_be_stopped(folder: Path) -> None:

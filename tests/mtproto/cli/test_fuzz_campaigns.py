@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from mtproto.testing.fuzz.findings import State
 from mtproto.testing.fuzz.identity import DIED, OUT_OF_MEMORY, TIMEOUT
 from mtproto.testing.fuzz.progress import Figures
 from mtproto.testing.fuzz.settings import Settings
+from mtproto.testing.fuzz.sharing import Shared
 from mtproto.testing.fuzz.supervisor import campaign
 from mtproto.testing.fuzz.target import resolve
 from mtproto.testing.fuzz.work import Work
@@ -51,7 +53,7 @@ def test_a_planted_bug_is_found_minimised_and_known_to_the_next_run(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "words").write_text('"FUZZ"\n')
-    command = ["fuzz", "strange:planted", "--dictionary", "words"]
+    command = ["fuzz", "strange:planted", "--dictionary", "words", "--database", "db"]
     assert main([*command, *BRIEF, "--minutes", "0.03"]) == 1
     work = folder / ".mtproto-fuzz" / "strange.planted"
     (about,) = found(work).values()
@@ -66,13 +68,14 @@ def test_a_planted_bug_is_found_minimised_and_known_to_the_next_run(
     out = capsys.readouterr().out
     assert f"\nValueError at strange.planted:8: 4 bytes, {about['count']:,} times\n  {replay}\n" in out
     assert main(replay.split()[1:]) == 1
+    assert Shared.open("db", "strange:planted").fetch() == [b"FUZZ"]
     first = json.loads((work / "campaign.json").read_text())
     assert first["executions"] > 100
     assert (first["runs"], first["findings"], first["seed"]) == (1, 1, 1)
     assert first["edges"] >= 2
 
     capsys.readouterr()
-    assert main([*command, *BRIEF, "--jobs", "2", "--database", "db"]) == 1
+    assert main([*command, *BRIEF, "--jobs", "2"]) == 1
     second = json.loads((work / "campaign.json").read_text())
     assert second["executions"] > first["executions"]
     assert second["seconds"] > first["seconds"]
@@ -80,7 +83,7 @@ def test_a_planted_bug_is_found_minimised_and_known_to_the_next_run(
     assert "\nknown: ValueError at strange.planted:8: 4 bytes\n" in capsys.readouterr().out
     assert (work / "run" / "worker-1-0.log").exists()
 
-    assert main([*command, *BRIEF, "--work", "another", "--database", "db"]) == 1
+    assert main([*command, *BRIEF, "--work", "another"]) == 1
     assert "\nfrom the database: ValueError at strange.planted:8: 4 bytes\n" in capsys.readouterr().out
 
 
@@ -116,10 +119,12 @@ def test_findings_of_every_kind_do_not_end_it(folder: Path) -> None:
     assert outcome.interrupted
     states = {finding.identity: finding.state for finding in outcome.findings}
     assert states == dict.fromkeys((TIMEOUT, DIED, OUT_OF_MEMORY), State.REPRODUCIBLE)
+    job = json.loads((folder / "w" / "run" / "worker-0-0.job").read_text())
+    assert {"-timeout=1", "-seed=1", "-max_len=8", "-reload=1"} <= {*job["command"]}
 
 
 def test_a_worker_that_dies_again_and_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["fuzz", "strange:dies", *BRIEF, "--minutes", "1"]) == 2
+    assert main(["fuzz", "strange:dies", *BRIEF, "--minutes", "0.5"]) == 2
     said = capsys.readouterr().err
     assert said.startswith(
         "mtproto fuzz: 5 times in a row a worker was dead within 5 s; the last said:\nINFO: "
@@ -171,12 +176,12 @@ def test_nothing_is_left_running(folder: Path, number: int, status: int) -> None
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     ) as process:
         assert process.stdout is not None
-        while not process.stdout.readline().startswith("found "):
-            pass
+        assert any(line.startswith("found ") for line in process.stdout)
         assert processes(folder)
         process.send_signal(number)
         rest = process.stdout.read()
     assert process.returncode == status
     assert ("executions" in rest) == (status == 130)
+    late = time.monotonic() + 20
     while processes(folder):
-        os.sched_yield()
+        assert time.monotonic() < late, processes(folder)

@@ -20,7 +20,7 @@ from mtproto.envelope import (
     decode_plain,
     encode_plain,
 )
-from mtproto.errors import RemoteProtocolError
+from mtproto.errors import LocalProtocolError, RemoteProtocolError
 from mtproto.events import KeyAgreed, ServerEvent, SessionId
 from mtproto.handshake import ServerHandshake
 from mtproto.message_id import MessageIdGenerator
@@ -87,6 +87,15 @@ class ServerConnection(Connection[ServerEvent]):
     def answer(self, session: SessionId, msg_id: int, result: bytes) -> None:
         """Queue the boxed answer to a request; LocalProtocolError unless it is open."""
         self.state.answer(session, msg_id, result)
+
+    def send_quick_ack(self, token: bytes) -> None:
+        """Queue a quick ack (4 bytes, the top bit of the last one set), whatever it is about: for tests.
+
+        LocalProtocolError where the connection is closed, or the framing has none.
+        """
+        if self._closed:
+            raise LocalProtocolError("the connection is closed")
+        self._out += self._framing.encode_quick_ack(token)
 
     def auth_key(self, key_id: bytes) -> AuthKey | None:
         return self.state.keys.get(key_id)  # by no way that makes it the last one used

@@ -107,3 +107,22 @@ def test_what_is_shown_is_sealed() -> None:
     pair.run()
     (key,) = pair.state.keys.values()
     assert Cipher(key, Side.SERVER).open(shown[0]).body == REQUEST
+
+
+@pytest.mark.parametrize("transport", FRAMINGS)
+def test_a_quick_ack_that_nobody_waits_for_is_ignored(transport: str) -> None:
+    pair = agreed_pair(transport)
+    token = bytes.fromhex("0badacfc")
+    pair.client.send_request(REQUEST)
+    pair.run()
+    before = len(pair.client_events)
+    if transport == "full":
+        with pytest.raises(LocalProtocolError, match="has no quick acks"):
+            pair.server.send_quick_ack(token)
+        return
+    pair.server.send_quick_ack(token)
+    pair.run()
+    assert len(pair.client_events) == before
+    pair.server.close()
+    with pytest.raises(LocalProtocolError, match="the connection is closed"):
+        pair.server.send_quick_ack(token)

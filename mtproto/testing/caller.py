@@ -29,7 +29,7 @@ from mtproto.events import (
 from mtproto.session.base import FLOOD
 from mtproto.testing.calls import Call
 from mtproto.testing.ledger import Said
-from mtproto.testing.timeline import Timeline
+from mtproto.testing.timeline import Entry, Timeline
 
 __all__ = ["Caller"]
 
@@ -69,6 +69,7 @@ class Caller:
         self._connect = connect
         self._pump = pump
         self._attempts = 0
+        self._attempt: Entry | None = None
         self._code: int | None = None
         self._unsent: list[Call[Any]] = []
         self._by_number: dict[int, Call[Any]] = {}
@@ -149,8 +150,20 @@ class Caller:
 
     # Connections end
 
+    def close(self) -> None:
+        """The client is closed for good: whoever waits is told, and it does not come back."""
+        if self.is_given_up:
+            return
+        self.failures.append(ConnectionClosed("the client was closed"))
+        if self._attempt is not None:
+            self._attempt.cancel()
+        self._give_up()
+        self.client.close()
+
     def ended(self, reason: MTProtoError) -> None:
         """The connection is closed: another one follows, unless there is no sense in that."""
+        if self.is_given_up:
+            return
         self.failures.append(self._told_by_code() or reason)
         self._code = None
         self._come_back()
@@ -174,9 +187,10 @@ class Caller:
             return
         delay = backoff.delay(self._attempts, self._random.randbytes, flood=is_flood)
         self._attempts += 1
-        self._timeline.after(delay, self._try)
+        self._attempt = self._timeline.after(delay, self._try)
 
     def _try(self) -> None:
+        self._attempt = None
         before = self.client
         self.client = before.successor()
         if not self._connect():

@@ -44,8 +44,12 @@ class Owner(Protocol):
 class End:
     """One end: its connection, and the messages that go with the bytes that it has still to send."""
 
-    def __init__(self, line: Line, side: Side, connection: Connection[Any]) -> None:
+    def __init__(
+        self, line: Line, side: Side, connection: Connection[Any], silence: float | None = None
+    ) -> None:
         self.line = line
+        self._silence = silence
+        self._heard = line.timeline.now
         self.side = side
         self.connection = connection
         self.notes: list[Said] = []
@@ -68,6 +72,7 @@ class End:
         """Bytes have come, and with them these messages, as far as nobody has touched them."""
         if self.connection.closed:
             return
+        self._heard = self.line.timeline.now
         self.line.owner.arrived(notes)
         if not self._run(lambda: self.connection.receive_data(data)):
             self.line.owner.doubted(notes)
@@ -124,7 +129,12 @@ class End:
                 reason = self._reason or ConnectionClosed("the connection was closed")
                 self.line.owner.ended(self, reason)
         else:
-            self._set_timer(self.connection.next_timer())
+            timers = (self.connection.next_timer(), self._silent_until())
+            self._set_timer(min((timer for timer in timers if timer is not None), default=None))
+
+    def _silent_until(self) -> float | None:
+        """Until when the other end may say nothing; that is for a server only, whose clock is right."""
+        return None if self._silence is None else self._heard + self._silence
 
     def _set_timer(self, when: float | None) -> None:
         """`when` is by the clock of this end, which may be wrong."""
@@ -143,11 +153,18 @@ class End:
         self._timer = self._timer_for = None
         if not self.connection.closed:
             self._run(self.connection.handle_timer)
+        until = self._silent_until()
+        if until is not None and self.line.timeline.now >= until and not self.connection.closed:
+            self._reason = ConnectionClosed(f"nothing came for {self._silence:g} s")
+            self.connection.close()
         self.line.pump()
 
 
 class Line:
-    """A stream between `client` and `server`; `number` counts those of a Pair from 0."""
+    """A stream between `client` and `server`; `number` counts those of a Pair from 0.
+
+    The server closes it after so many seconds of the client's `silence`.
+    """
 
     def __init__(
         self,
@@ -159,13 +176,17 @@ class Line:
         network: Network,
         timeline: Timeline,
         random: Random,
+        silence: float | None = None,
     ) -> None:
         self.number = number
         self.owner = owner
         self.timeline = timeline
         self.client = client
         self.server = server
-        self.ends = {Side.CLIENT: End(self, Side.CLIENT, client), Side.SERVER: End(self, Side.SERVER, server)}
+        self.ends = {
+            Side.CLIENT: End(self, Side.CLIENT, client),
+            Side.SERVER: End(self, Side.SERVER, server, silence),
+        }
         self.links = {side: self._link(end.peer, network, random) for side, end in self.ends.items()}
 
     def _link(self, receiver: End, network: Network, random: Random) -> Link[Said]:

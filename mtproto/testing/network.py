@@ -7,15 +7,17 @@ stream, or put into it, before they are framed, so that frames, sequence numbers
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from enum import Enum
+from functools import partial
 from math import isfinite
 from random import Random
 from typing import Generic, TypeVar
 
 from mtproto.errors import LocalProtocolError
-from mtproto.testing.timeline import Timeline
+from mtproto.testing.timeline import Entry, Timeline
 
 __all__ = ["Ending", "Link", "Network"]
 
@@ -112,6 +114,7 @@ class Link(Generic[T]):
         self._free_at = self._last = timeline.now
         self._lump: _Lump[T] | None = None
         self._cut: tuple[int, Ending] | None = None
+        self._under_way: deque[Entry] = deque()
         self.is_over = False
         """Whether nothing that is sent gets anywhere any more."""
 
@@ -142,6 +145,9 @@ class Link(Generic[T]):
         self.is_over = True
         self._deliver = _nowhere
         self._ended = _nobody
+        for entry in self._under_way:
+            entry.cancel()
+        self._under_way.clear()
 
     def _end(self, ending: Ending) -> None:
         self.is_over = True
@@ -160,7 +166,8 @@ class Link(Generic[T]):
         for index, piece in enumerate(pieces):
             when = self._arrival(len(piece))
             carried = notes if index == len(pieces) - 1 else ()
-            self._timeline.at(when, lambda piece=piece, carried=carried: self._arrive(piece, carried))  # type: ignore[misc]
+            arrival = partial(self._arrive, piece, carried)
+            self._under_way.append(self._timeline.at(when, arrival))
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
         size = self.network.fragment or len(data)
@@ -179,6 +186,7 @@ class Link(Generic[T]):
         return self._last
 
     def _arrive(self, data: bytes, notes: tuple[T, ...]) -> None:
+        self._under_way.popleft()
         if not self.network.coalesce:
             self._deliver(data, notes)
         elif self._lump is None:

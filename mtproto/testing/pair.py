@@ -29,6 +29,7 @@ from mtproto.testing.answering import Answering
 from mtproto.testing.caller import Caller
 from mtproto.testing.calls import Call
 from mtproto.testing.checks import StillRunning, check
+from mtproto.testing.crowd import Crowd
 from mtproto.testing.faults.base import Altered, Fault
 from mtproto.testing.handlers import Handlers, default_handlers
 from mtproto.testing.ledger import Ledger
@@ -44,7 +45,7 @@ R = TypeVar("R")
 
 _MAX_STEPS_AT_ONCE = 100_000
 _RESTART_TIME = 0.01  # at least one tick of msg_ids, or new sessions would repeat those of the old ones
-_FOR_EVER = Deadlines(opening=None, first_frame=None, partial_frame=None)
+_FOR_EVER = Deadlines(opening=None, first_frame=None, partial_frame=None, reading=None, silence=None)
 
 
 @cache
@@ -112,7 +113,9 @@ class Pair:
         self._random = Random(f"{seed}/network")
         self._skew = skew
         self._keys = [_unused_key() if key is None else key]
-        self._deadlines = deadlines
+        self.exchanges_keys = key is not None
+        """Whether the auth_key is agreed on."""
+        self.deadlines = deadlines
         self.keep_alive = keep_alive
         self._secret = mtproxy_secret
         self._line_count = 0
@@ -128,11 +131,14 @@ class Pair:
         salt = int.from_bytes(self._rng("salt")(8), "little", signed=True) or 1
         if auth_key is not None:
             self.state.add_key(auth_key, salt)
-        client = ClientConnection(
+        self._client = partial(
+            ClientConnection,
             [] if key is None else [key.public],
             transport=transport,
             obfuscated=obfuscated,
             mtproxy_secret=mtproxy_secret,
+        )
+        client = self._client(
             auth_key=auth_key,
             server_salt=0 if auth_key is None else salt,
             time_offset=0.0 if knows_time and auth_key is not None else None,
@@ -151,6 +157,8 @@ class Pair:
             connect=self._open_line,
             pump=lambda: self._line.pump(),
         )
+        self.crowd = Crowd(self.clock, self._random)
+        """Others who are connected to the server."""
         self._scene = PairScene(self)
         self._open_line()
         for fault in faults:
@@ -242,6 +250,11 @@ class Pair:
     def cancel(self, call: Call[Any]) -> None:
         """Nobody waits for the answer any more."""
         self._caller.cancel(call)
+
+    def close(self) -> None:
+        """The client closes its connection and does not come back: open calls end with ConnectionClosed."""
+        self._caller.close()
+        self._line.pump()
 
     def notify(self, message: tl.TLObject | bytes) -> None:
         """Let the server send what nobody has asked for, in each session that has a connection."""
@@ -348,14 +361,29 @@ class Pair:
         for side, link in self._line.links.items():
             self._line.cut(side, link.sent, Ending.SILENCE)
 
+    def join(self, *, network: Network, queries: int) -> None:
+        """Let another client connect to the server, and say nothing any more after so many queries."""
+        rng = self._rng(f"stranger {len(self.crowd.open) + len(self.crowd.endings)}")
+        client = self._client(clock=self.clock, rng=rng)
+        silence = self.deadlines.silence
+        self.crowd.join(client, self._new_server(), network=network, silence=silence, queries=queries)
+
     # Connections come and go
+
+    def _new_server(self) -> ServerConnection:
+        return ServerConnection(
+            self._keys,
+            self.state,
+            mtproxy_secret=self._secret,
+            is_taken=self._scene.is_taken,
+            is_refused=self._scene.is_refused,
+            deadlines=self.deadlines,
+        )
 
     def _open_line(self) -> bool:
         if not self.is_server_up:
             return False
-        server = ServerConnection(
-            self._keys, self.state, mtproxy_secret=self._secret, deadlines=self._deadlines
-        )
+        server = self._new_server()
         self._line = Line(
             self._line_count,
             self,
@@ -364,6 +392,7 @@ class Pair:
             network=self.network,
             timeline=self.clock,
             random=self._random,
+            silence=self.deadlines.silence,
         )
         self._line_count += 1
         self.lines.append(self._line)

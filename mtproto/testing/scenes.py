@@ -22,6 +22,7 @@ class PairScene(Scene):
     """A Pair: both ends are ours, and time."""
 
     def __init__(self, pair: Pair) -> None:
+        super().__init__()
         self._pair = pair
         self._sent: list[Tamper] = []
         self._arrived: list[Tamper] = []
@@ -34,8 +35,8 @@ class PairScene(Scene):
 
     def stop(self) -> None:
         """No fault happens to messages any more."""
-        self._sent.clear()
-        self._arrived.clear()
+        for asked in (self._sent, self._arrived, self.retries, self.failures):
+            asked.clear()
 
     def sent(self, channel: LineChannel, side: Side, payload: bytes) -> Iterator[Item]:
         """What goes out in place of a payload."""
@@ -57,6 +58,10 @@ class PairScene(Scene):
     @property
     def pair(self) -> Pair:
         return self._pair
+
+    @property
+    def exchanges_keys(self) -> bool:
+        return self._pair.exchanges_keys
 
     @property
     def transport(self) -> str:
@@ -94,11 +99,29 @@ class LineChannel:
 
         self._pair.clock.after(0.0, close)
 
+    def break_off(self) -> None:
+        """The connection breaks."""
+        self._pair.clock.after(0.0, self._line.reset)
+
+    def send_quick_ack(self, token: bytes) -> None:
+        """Let a quick ack go out."""
+        _quick_ack(self._line.server, token)
+
+    def new_nonce(self, server_nonce: bytes) -> bytes | None:
+        """The secret nonce of the key exchange under way."""
+        return self._line.server.new_nonce(server_nonce)
+
+
+def _quick_ack(server: ServerConnection, token: bytes) -> None:
+    if not server.closed and not server.transport.endswith("full"):
+        server.send_quick_ack(token)
+
 
 class LoopbackScene(Scene):
     """A loopback server: its clients may be anyone's, and time is everyone's."""
 
     def __init__(self, server: LoopbackServer, faults: Sequence[Fault]) -> None:
+        super().__init__()
         self._server = server
         self._restarts: set[asyncio.Task[None]] = set()
         self._tampers = [tamper for fault in faults if (tamper := install(fault, self)) is not None]
@@ -121,6 +144,14 @@ class LoopbackScene(Scene):
 
     def flush(self) -> None:
         self._server.flush()
+
+    def hang_up(self, connection: ServerConnection) -> None:
+        """Close a connection, once it has sent what is to be sent."""
+        self._server.hang_up(connection)
+
+    def cut(self, connection: ServerConnection) -> None:
+        """End a connection at once."""
+        self._server.cut(connection)
 
     def attach(self, connection: ServerConnection) -> None:
         """Faults happen to this connection, too."""
@@ -162,8 +193,13 @@ class _PeerChannel:
         self._scene.later(after, send)
 
     def hang_up(self) -> None:
-        def close() -> None:
-            self._connection.close()
-            self._scene.flush()
+        self._scene.later(0.0, lambda: self._scene.hang_up(self._connection))
 
-        self._scene.later(0.0, close)
+    def break_off(self) -> None:
+        self._scene.later(0.0, lambda: self._scene.cut(self._connection))
+
+    def send_quick_ack(self, token: bytes) -> None:
+        _quick_ack(self._connection, token)
+
+    def new_nonce(self, server_nonce: bytes) -> bytes | None:
+        return self._connection.new_nonce(server_nonce)

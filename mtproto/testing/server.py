@@ -252,17 +252,16 @@ class LoopbackServer:
                 self._tasks.discard(task)
 
     def _peer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Peer:
-        exchange = self._exchange
-        retries = Retries(exchange, self.state.keys.__contains__) if exchange != KeyExchange() else None
+        retries = Retries(self._exchange, self._scene.is_taken)
         connection = ServerConnection(
             [self._made_key()],
             self.state,
             mtproxy_secret=self._secret,
             transport=self.transport,
             obfuscated=self._obfuscated,
-            dc=exchange.dc,
-            is_taken=None if retries is None else retries.is_taken,
-            is_refused=None if retries is None else retries.is_refused,
+            dc=self._exchange.dc,
+            is_taken=retries.is_taken,
+            is_refused=lambda key_id: retries.is_refused(key_id) or self._scene.is_refused(key_id),
             deadlines=self._deadlines,
         )
         self._scene.attach(connection)
@@ -282,6 +281,20 @@ class LoopbackServer:
         """Let all connections send what they have to, where something was queued by hand."""
         for peer in tuple(self._peers.values()):
             peer.flush()
+
+    def hang_up(self, connection: ServerConnection) -> None:
+        """Close a connection, once it has sent what is to be sent; nothing where it has ended."""
+        peer = self._peers.get(connection)
+        if peer is not None:
+            connection.close()
+            peer.flush()
+            peer.writer.close()
+
+    def cut(self, connection: ServerConnection) -> None:
+        """End a connection at once, whatever is on its way; nothing where it has ended."""
+        peer = self._peers.get(connection)
+        if peer is not None:
+            peer.cut()
 
     def _flush(self, session: SessionId, size: int) -> None:
         """Send what a session has to say in the connection it uses now, which may be a newer one."""

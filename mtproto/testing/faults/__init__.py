@@ -10,16 +10,19 @@ transport, or takes a Pair, raises LocalProtocolError elsewhere.
 from __future__ import annotations
 
 from mtproto.testing.faults.base import Fault, Scene, install
+from mtproto.testing.faults.bodies import BadAnswer, BadRequest, BadUpdate
+from mtproto.testing.faults.crowds import HalfHandshakes, Slowloris
 from mtproto.testing.faults.forgeries import (
-    BadAnswer,
     ForgedAnswer,
     ForgedContainer,
+    ForgedQuickAck,
     ForgedSalt,
     ManyAcks,
     StrayMessage,
     UnknownUpdate,
     UpdateFlood,
 )
+from mtproto.testing.faults.key_exchanges import BadKeyExchange, DhGenFail, DhGenRetry
 from mtproto.testing.faults.messages import (
     Delay,
     Drop,
@@ -31,15 +34,21 @@ from mtproto.testing.faults.messages import (
     Reflect,
     Reorder,
     Replay,
+    Truncate,
 )
 from mtproto.testing.faults.servers import KeyLoss, SaltRotation, SaltStorm, ServerRestart, TransportError
-from mtproto.testing.faults.streams import Cut, Fragments, HalfOpen, Lumps, SkewClock
+from mtproto.testing.faults.streams import Cut, Fragments, HalfOpen, Lumps, SkewClock, SlowReader
 
 __all__ = [
     "FAULTS",
     "BadAnswer",
+    "BadKeyExchange",
+    "BadRequest",
+    "BadUpdate",
     "Cut",
     "Delay",
+    "DhGenFail",
+    "DhGenRetry",
     "Drop",
     "DropAck",
     "DropAnswer",
@@ -49,8 +58,10 @@ __all__ = [
     "FlipBit",
     "ForgedAnswer",
     "ForgedContainer",
+    "ForgedQuickAck",
     "ForgedSalt",
     "Fragments",
+    "HalfHandshakes",
     "HalfOpen",
     "KeyLoss",
     "Lumps",
@@ -63,26 +74,31 @@ __all__ = [
     "Scene",
     "ServerRestart",
     "SkewClock",
+    "SlowReader",
+    "Slowloris",
     "StrayMessage",
     "TransportError",
+    "Truncate",
     "UnknownUpdate",
     "UpdateFlood",
     "install",
 ]
 
 FAULTS: tuple[type[Fault], ...] = (
-    *(Fragments, Lumps, Cut, HalfOpen, SkewClock),
-    *(Drop, DropRequest, DropAnswer, DropAck, Duplicate, Reorder, Delay, Replay, Reflect, FlipBit),
+    *(Fragments, Lumps, SlowReader, Cut, HalfOpen, SkewClock, Slowloris, HalfHandshakes),
+    *(Drop, DropRequest, DropAnswer, DropAck, Duplicate, Reorder, Delay, Replay, Reflect, FlipBit, Truncate),
+    *(DhGenRetry, DhGenFail, BadKeyExchange),
     *(SaltRotation, SaltStorm, KeyLoss, TransportError, ServerRestart),
     *(
         ForgedContainer,
         ManyAcks,
         ForgedSalt,
         ForgedAnswer,
+        ForgedQuickAck,
         StrayMessage,
         UnknownUpdate,
         UpdateFlood,
-        BadAnswer,
     ),
+    *(BadAnswer, BadUpdate, BadRequest),
 )
-"""Every fault: of streams and clocks, of messages, of servers, and what no server says."""
+"""Every fault: of streams, clocks and crowds, of messages, of key exchanges, of servers; what no server says."""

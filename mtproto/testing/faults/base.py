@@ -12,11 +12,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
+import tl
+from mtproto import service
 from mtproto.connection import ServerState
-from mtproto.envelope import Cipher, Envelope
-from mtproto.errors import LocalProtocolError, MTProtoError
+from mtproto.envelope import PLAIN_AUTH_KEY_ID, Cipher, Envelope, decode_plain
+from mtproto.errors import LocalProtocolError, MTProtoError, RemoteProtocolError
 from mtproto.events import SessionId
 from mtproto.message import Message, pack_container
 from mtproto.side import Side
@@ -34,8 +37,11 @@ __all__ = [
     "Passing",
     "Scene",
     "Tamper",
+    "at_least",
     "install",
     "items_of",
+    "one_of",
+    "turns",
 ]
 
 
@@ -52,9 +58,37 @@ class Channel(Protocol):
     def hang_up(self) -> None:
         """The server closes the connection, once it has sent what is to be sent."""
 
+    def break_off(self) -> None:
+        """The connection breaks; what is on its way is lost, in both directions."""
+
+    def send_quick_ack(self, token: bytes) -> None:
+        """Let a quick ack go out, now; nothing where the transport has none."""
+
+    def new_nonce(self, server_nonce: bytes) -> bytes | None:
+        """The secret nonce of the key exchange under way, if it is the one with this `server_nonce`."""
+
 
 class Scene(ABC):
     """Where faults happen: whose server it is, and what can be done there."""
+
+    def __init__(self) -> None:
+        self.retries: list[Callable[[], bool]] = []
+        """Asked before each dh_gen_ok: whether it is to be dh_gen_retry."""
+        self.failures: list[Callable[[], bool]] = []
+        """Asked before these: whether it is to be dh_gen_fail."""
+
+    def is_taken(self, key_id: bytes) -> bool:
+        """What a server's `is_taken` says here: whether the client has to try another key."""
+        return sum(asked() for asked in self.retries) > 0 or key_id in self.state.keys
+
+    def is_refused(self, key_id: bytes) -> bool:
+        """What a server's `is_refused` says here: whether the key exchange fails."""
+        return sum(asked() for asked in self.failures) > 0  # each is asked, for each counts
+
+    @property
+    def exchanges_keys(self) -> bool:
+        """Whether auth_keys are agreed on here."""
+        return True
 
     @property
     @abstractmethod
@@ -132,6 +166,16 @@ class Passing:
     def messages(self) -> tuple[Said, ...]:
         """What is in it; nothing where it is plain, or can't be opened."""
         return Ledger(self.scene.state).open(self.side, self.payload, 0.0)
+
+    @cached_property
+    def plain(self) -> tl.TLObject | None:
+        """What it says, where it is a plain message: one of the key exchange."""
+        if self.payload[:8] != PLAIN_AUTH_KEY_ID:
+            return None
+        try:
+            return service.decode(decode_plain(self.payload).body)
+        except (RemoteProtocolError, tl.DecodeError):
+            return None
 
     @property
     def session(self) -> SessionId | None:
@@ -212,18 +256,18 @@ class MessageFault(Fault):
         """What goes out in place of it."""
 
     def begin(self, scene: Scene) -> Tamper | None:
-        count = 0
+        is_due = turns(self.nth, self.times)
 
         def tamper(passing: Passing) -> Iterable[Item]:
-            nonlocal count
-            if not self.concerns(passing):
-                return (passing.payload,)
-            count += 1
-            if self.nth < count <= self.nth + self.times:
-                return self.instead(passing)
-            return (passing.payload,)
+            return self.instead(passing) if self.concerns(passing) and is_due() else (passing.payload,)
 
         return tamper
+
+
+def turns(nth: int, times: int) -> Callable[[], bool]:
+    """A function that is True when it is called for the `nth` time, counted from 0, and for so many `times`."""
+    numbers = count()
+    return lambda: nth <= next(numbers) < nth + times
 
 
 def at_least(fault: Fault, name: str, least: int) -> None:
@@ -232,3 +276,10 @@ def at_least(fault: Fault, name: str, least: int) -> None:
     if type(value) is not int or value < least:
         what = type(fault).__name__
         raise LocalProtocolError(f"{what}: got {value!r:.60} for {name}, expected an int >= {least}")
+
+
+def one_of(fault: Fault, kind: str, kinds: Iterable[str]) -> None:
+    """Raise LocalProtocolError unless that is a kind of the fault's."""
+    if kind not in kinds:
+        what = type(fault).__name__
+        raise LocalProtocolError(f"{what}: no kind is called {kind!r}; known are: {', '.join(kinds)}")

@@ -1,30 +1,28 @@
-"""What no server says: containers that are none, answers that can't be read, notices about nothing.
+"""What no server says: containers that are none, messages from elsewhere, notices about nothing.
 
-Each comes with a message of the server's, the one with number `nth`, or in place of an answer.
+Each comes with a message of the server's, the one with number `nth`.
 """
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
 from struct import pack
 from typing import ClassVar
 
 from mtproto import service
-from mtproto.errors import LocalProtocolError, MTProtoError, RemoteProtocolError
+from mtproto.errors import LocalProtocolError
 from mtproto.events import SessionId
-from mtproto.message import Message, constructor_id, pack_rpc_result
+from mtproto.message import pack_rpc_result
 from mtproto.side import Side
-from mtproto.testing.faults.base import Fault, Item, MessageFault, Passing, Scene, at_least
+from mtproto.testing.faults.base import Item, MessageFault, Passing, Scene, at_least, one_of
 
 __all__ = [
-    "BadAnswer",
     "ForgedAnswer",
     "ForgedContainer",
+    "ForgedQuickAck",
     "ForgedSalt",
+    "Forgery",
     "ManyAcks",
     "StrayMessage",
     "UnknownUpdate",
@@ -32,11 +30,12 @@ __all__ = [
 ]
 
 _PING = bytes(service.Pong(msg_id=0, ping_id=0))
-_UNKNOWN = pack("<Ii", 0x0BADF00D, 1)
+UNKNOWN = pack("<Ii", 0x0BADF00D, 1)
+"""A message of which nobody knows the constructor."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Forgery(MessageFault):
+class Forgery(MessageFault):
     """Something that comes after a message of the server's, in a session that it has begun."""
 
     def concerns(self, passing: Passing) -> bool:
@@ -80,7 +79,7 @@ _CONTAINERS: dict[str, Callable[[int], bytes]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class ForgedContainer(_Forgery):
+class ForgedContainer(Forgery):
     """A container that is empty, full (1024 messages), or no good: overfull, nested, and so on (`KINDS`).
 
     Right: the first two are taken.  Of the others nothing is: the client closes the connection (C17).
@@ -91,7 +90,7 @@ class ForgedContainer(_Forgery):
 
     def __post_init__(self) -> None:
         MessageFault.__post_init__(self)
-        _one_of(self, self.kind, self.KINDS)
+        one_of(self, self.kind, self.KINDS)
 
     def forged(self, scene: Scene, session: SessionId) -> Iterable[bytes]:
         ids = scene.state.sessions[session].ids
@@ -102,7 +101,7 @@ class ForgedContainer(_Forgery):
 
 
 @dataclass(frozen=True, slots=True)
-class ManyAcks(_Forgery):
+class ManyAcks(Forgery):
     """A msgs_ack with so many msg_ids, none of which was ever sent.
 
     Right: up to 8192 are taken, and nothing comes of them; with more the client closes the connection (C19).
@@ -115,7 +114,7 @@ class ManyAcks(_Forgery):
 
 
 @dataclass(frozen=True, slots=True)
-class ForgedSalt(_Forgery):
+class ForgedSalt(Forgery):
     """A bad_server_salt about a message that the client never sent.
 
     Right: it changes nothing, and is ignored (C14, C15).
@@ -127,31 +126,55 @@ class ForgedSalt(_Forgery):
 
 
 @dataclass(frozen=True, slots=True)
-class ForgedAnswer(_Forgery):
+class ForgedAnswer(Forgery):
     """An rpc_result to a request that the client never made.
 
     Right: it is ignored (C16).
     """
 
     def forged(self, scene: Scene, session: SessionId) -> Iterable[bytes]:
-        return (scene.forge(session, pack_rpc_result(4, _UNKNOWN)),)
+        return (scene.forge(session, pack_rpc_result(4, UNKNOWN)),)
 
 
 @dataclass(frozen=True, slots=True)
-class UnknownUpdate(_Forgery):
+class ForgedQuickAck(Forgery):
+    """A quick ack with this `token` (4 bytes, the top bit of the last one set), which nobody waits for.
+
+    Right: it is ignored (X9).  The full transport has no quick acks.
+    """
+
+    token: bytes = b"\x0b\xad\xac\xfc"
+
+    def __post_init__(self) -> None:
+        MessageFault.__post_init__(self)
+        if type(self.token) is not bytes or len(self.token) != 4 or self.token[3] < 0x80:
+            raise LocalProtocolError(
+                f"ForgedQuickAck: got token {self.token!r:.60}, expected 4 bytes, the top bit of the last one set"
+            )
+
+    def refusal(self, scene: Scene) -> str | None:
+        return "the full transport has no quick acks" if scene.transport == "full" else None
+
+    def instead(self, passing: Passing) -> Iterable[Item]:
+        passing.channel.send_quick_ack(self.token)
+        return (passing.payload,)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownUpdate(Forgery):
     """A message of which nobody knows the constructor.
 
     Right: it is handed over as it is, and acknowledged; the connection goes on.
     """
 
     def forged(self, scene: Scene, session: SessionId) -> Iterable[bytes]:
-        scene.state.notify(session, _UNKNOWN)
+        scene.state.notify(session, UNKNOWN)
         scene.later(0.0, scene.flush)
         return ()
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateFlood(_Forgery):
+class UpdateFlood(Forgery):
     """So many updates at once.
 
     Right: each is handed over once and acknowledged; answers get through; what is kept for them is bounded.
@@ -165,13 +188,13 @@ class UpdateFlood(_Forgery):
 
     def forged(self, scene: Scene, session: SessionId) -> Iterable[bytes]:
         for _ in range(self.count):
-            scene.state.notify(session, _UNKNOWN)
+            scene.state.notify(session, UNKNOWN)
         scene.later(0.0, scene.flush)
         return ()
 
 
 @dataclass(frozen=True, slots=True)
-class StrayMessage(_Forgery):
+class StrayMessage(Forgery):
     """A message of another session, under another key, or with the msg_id of a client's (`KINDS`).
 
     Right: the client closes the connection (C8, C1, C9).
@@ -182,79 +205,13 @@ class StrayMessage(_Forgery):
 
     def __post_init__(self) -> None:
         MessageFault.__post_init__(self)
-        _one_of(self, self.kind, self.KINDS)
+        one_of(self, self.kind, self.KINDS)
 
     def forged(self, scene: Scene, session: SessionId) -> Iterable[bytes]:
         msg_id = scene.state.sessions[session].ids.next(answer=True)
         if self.kind == "session":
             other = SessionId(session.auth_key_id, session.session_id ^ 1)
-            return (scene.forge(other, _UNKNOWN, msg_id=msg_id),)
+            return (scene.forge(other, UNKNOWN, msg_id=msg_id),)
         if self.kind == "parity":
-            return (scene.forge(session, _UNKNOWN, msg_id=msg_id & ~3),)
-        return (bytes(8 * [0x5A]) + scene.forge(session, _UNKNOWN, msg_id=msg_id)[8:],)
-
-
-# Answers
-
-
-def _gzip_packed(data: bytes) -> bytes:
-    return bytes(service.GzipPacked(packed_data=data))
-
-
-@cache
-def _bomb() -> bytes:
-    """64 MiB of zeros."""
-    packer = zlib.compressobj(6, wbits=31)
-    parts = [packer.compress(bytes(1024 * 1024)) for _ in range(64)]
-    return _gzip_packed(b"".join(parts) + packer.flush())
-
-
-_ANSWERS: dict[str, Callable[[], bytes]] = {
-    "bomb": _bomb,
-    "nested": lambda: _gzip_packed(gzip.compress(_gzip_packed(gzip.compress(_UNKNOWN, mtime=0)), mtime=0)),
-    "truncated": lambda: _gzip_packed(gzip.compress(_UNKNOWN, mtime=0)[:-6]),
-    "bad crc": lambda: _gzip_packed(gzip.compress(_UNKNOWN, mtime=0)[:-8] + bytes(8)),
-    "two members": lambda: _gzip_packed(gzip.compress(_UNKNOWN, mtime=0) * 2),
-    "bad error": lambda: pack("<Ii", service.RpcError.CONSTRUCTOR_ID, 400),
-    "unknown": lambda: _UNKNOWN,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class BadAnswer(MessageFault):
-    """An answer is replaced by one that can't be read (`KINDS`): a gzip_packed that is a bomb or broken, and so on.
-
-    Right: the call fails with a typed error, in no time and with no memory; the others, and the connection, go on,
-    and the message is acknowledged.  What no transport can know to be wrong is found when it is decoded.
-    """
-
-    kind: str = "bomb"
-    KINDS: ClassVar[tuple[str, ...]] = tuple(_ANSWERS)
-    errors: ClassVar[tuple[type[MTProtoError], ...]] = (RemoteProtocolError,)
-
-    def __post_init__(self) -> None:
-        MessageFault.__post_init__(self)
-        _one_of(self, self.kind, self.KINDS)
-
-    def concerns(self, passing: Passing) -> bool:
-        return passing.side is Side.SERVER and passing.holds("rpc_result")
-
-    def instead(self, passing: Passing) -> Iterable[Item]:
-        answer = _ANSWERS[self.kind]()
-        messages = [
-            Message(said.msg_id, said.seq_no, _answered(said.body, answer)) for said in passing.messages
-        ]
-        first = passing.messages[0]
-        return (
-            passing.scene.seal(Side.SERVER, first.session, messages, first.salt, container=first.container),
-        )
-
-
-def _answered(body: bytes, answer: bytes) -> bytes:
-    return body[:12] + answer if constructor_id(body) == service.RpcResult.CONSTRUCTOR_ID else body
-
-
-def _one_of(fault: Fault, kind: str, kinds: Iterable[str]) -> None:
-    if kind not in kinds:
-        what = type(fault).__name__
-        raise LocalProtocolError(f"{what}: no kind is called {kind!r}; known are: {', '.join(kinds)}")
+            return (scene.forge(session, UNKNOWN, msg_id=msg_id & ~3),)
+        return (bytes(8 * [0x5A]) + scene.forge(session, UNKNOWN, msg_id=msg_id)[8:],)

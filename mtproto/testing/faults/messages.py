@@ -6,10 +6,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 from typing import ClassVar
+from weakref import WeakSet
 
 from mtproto.errors import AuthKeyLost, LocalProtocolError, MTProtoError
 from mtproto.side import Side
-from mtproto.testing.faults.base import Altered, Fault, Item, MessageFault, Passing, Scene, Tamper
+from mtproto.testing.faults.base import (
+    Altered,
+    Channel,
+    Fault,
+    Item,
+    MessageFault,
+    Passing,
+    Scene,
+    Tamper,
+    at_least,
+)
+from mtproto.testing.network import Ending
 
 __all__ = [
     "Delay",
@@ -22,6 +34,7 @@ __all__ = [
     "Reflect",
     "Reorder",
     "Replay",
+    "Truncate",
 ]
 
 
@@ -244,3 +257,42 @@ class FlipBit(_Sided):
         if self.field in _IN_FRAME:
             return (Altered(passing.payload, flipped),)
         return (flipped(passing.payload),)
+
+
+@dataclass(frozen=True, slots=True)
+class Truncate(MessageFault):
+    """Of the frame of a server's message only `keep` bytes go out, and then the connection ends like this.
+
+    Right: what has come of the frame is nothing.  The client comes back, and goes on where it was; nothing that was
+    executed is executed again.
+    """
+
+    keep: int = 8
+    ending: Ending = Ending.FIN
+
+    def __post_init__(self) -> None:
+        MessageFault.__post_init__(self)
+        at_least(self, "keep", 0)
+        if self.ending not in (Ending.FIN, Ending.RST):
+            raise LocalProtocolError(f"Truncate: got {self.ending!r:.60} for ending, expected FIN or RST")
+
+    def concerns(self, passing: Passing) -> bool:
+        return passing.side is Side.SERVER and bool(passing.messages)
+
+    def instead(self, passing: Passing) -> Iterable[Item]:
+        end = passing.channel.hang_up if self.ending is Ending.FIN else passing.channel.break_off
+        end()
+        return (Altered(passing.payload, lambda frame: frame[: self.keep]),)
+
+    def begin(self, scene: Scene) -> Tamper | None:
+        inner, ended = MessageFault.begin(self, scene), WeakSet[Channel]()
+
+        def tamper(passing: Passing) -> Iterable[Item]:
+            if passing.channel in ended and passing.side is Side.SERVER:
+                return ()  # it would be taken for the rest of the frame
+            items = tuple(inner(passing)) if inner is not None else (passing.payload,)
+            if any(isinstance(item, Altered) for item in items):
+                ended.add(passing.channel)
+            return items
+
+        return tamper

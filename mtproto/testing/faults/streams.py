@@ -16,11 +16,11 @@ from mtproto.testing.network import Ending
 if TYPE_CHECKING:
     from mtproto.testing.pair import Pair
 
-__all__ = ["Cut", "Fragments", "HalfOpen", "Lumps", "SkewClock"]
+__all__ = ["Cut", "Fragments", "HalfOpen", "Lumps", "OfPairs", "SkewClock", "SlowReader"]
 
 
 @dataclass(frozen=True, slots=True)
-class _OfPairs(Fault):
+class OfPairs(Fault):
     """A fault that takes a Pair."""
 
     def refusal(self, scene: Scene) -> str | None:
@@ -37,7 +37,7 @@ class _OfPairs(Fault):
 
 
 @dataclass(frozen=True, slots=True)
-class Fragments(_OfPairs):
+class Fragments(OfPairs):
     """Every piece that arrives has `size` bytes at most.
 
     Right: nothing is different.
@@ -54,7 +54,7 @@ class Fragments(_OfPairs):
 
 
 @dataclass(frozen=True, slots=True)
-class Lumps(_OfPairs):
+class Lumps(OfPairs):
     """What arrives within `seconds` arrives in one piece.
 
     Right: nothing is different.
@@ -68,7 +68,7 @@ class Lumps(_OfPairs):
 
 
 @dataclass(frozen=True, slots=True)
-class Cut(_OfPairs):
+class Cut(OfPairs):
     """The stream of one side ends `after` so many bytes more, like this.
 
     Right: the client comes back, and goes on where it was: what had not arrived is sent again, what had been
@@ -88,7 +88,7 @@ class Cut(_OfPairs):
 
 
 @dataclass(frozen=True, slots=True)
-class HalfOpen(_OfPairs):
+class HalfOpen(OfPairs):
     """After `after` more bytes of the client's nothing arrives any more on either side, and nobody is told.
 
     Right: a ping without an answer tells the client, and a ping that does not come the server.
@@ -102,7 +102,7 @@ class HalfOpen(_OfPairs):
     def refusal(self, scene: Scene) -> str | None:
         if scene.pair is not None and scene.pair.keep_alive is None:
             return "without keep_alive nobody would ever find out"
-        return _OfPairs.refusal(self, scene)
+        return OfPairs.refusal(self, scene)
 
     def happen(self, pair: Pair) -> Tamper | None:
         line = pair.line
@@ -119,7 +119,28 @@ class HalfOpen(_OfPairs):
 
 
 @dataclass(frozen=True, slots=True)
-class SkewClock(_OfPairs):
+class SlowReader(OfPairs):
+    """One side of this connection takes `rate` bytes a second of what it is sent, and no more.
+
+    Right: what is sent comes late, once each, and in order.  Where a ping, its answer, or everything is too late
+    the connection is given up, and the client goes on in another.
+    """
+
+    rate: float = 100.0
+    side: Side = Side.CLIENT
+
+    def __post_init__(self) -> None:
+        if type(self.rate) not in (int, float) or not (isfinite(self.rate) and self.rate > 0):
+            raise LocalProtocolError(f"SlowReader: got {self.rate!r:.60} for rate, expected a number > 0")
+
+    def happen(self, pair: Pair) -> Tamper | None:
+        link = pair.line.links[self.side.peer]
+        link.network = replace(link.network, bandwidth=self.rate)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class SkewClock(OfPairs):
     """The client's clock jumps by so many seconds, `at` so many seconds from now.
 
     Right: one bad_msg_notification (16 or 17) tells the time, and what was refused is sent again once.  Where that

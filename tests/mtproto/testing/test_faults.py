@@ -2,163 +2,28 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from collections import Counter
-from dataclasses import FrozenInstanceError, dataclass
+from dataclasses import FrozenInstanceError
 from functools import cache
 from typing import Any
 
 import pytest
 
 import tl
-from mtproto import api
-from mtproto.connection import KeepAlive
-from mtproto.errors import LocalProtocolError, RemoteProtocolError
-from mtproto.events import MessageDropped, MessageReceived
+from mtproto.connection import Deadlines, KeepAlive
+from mtproto.errors import ConnectionClosed, LocalProtocolError
+from mtproto.events import MessageDropped, MessageReceived, QuickAckReceived
 from mtproto.session import BadMessage
 from mtproto.side import Side
-from mtproto.testing import Ending, Later, Network, Pair, faults
+from mtproto.testing import Ending, Network, Pair, faults
 from mtproto.testing.faults import FAULTS, Fault
 from mtproto.transport import FRAMINGS
+from tests.mtproto.helpers import TEST_KEY
+from tests.mtproto.testing.fault_cases import CASES, ON_ALL_TRANSPORTS
+from tests.mtproto.testing.rig import DEADLINE, Case, conversation, leaves_nothing, peak, settled
 from tests.mtproto.testing.test_pair import digest, send_code
 
 CLIENT, SERVER = Side.CLIENT, Side.SERVER
-CALLS = 16
-DEADLINE = 900.0  # virtual seconds
-
-
-@dataclass(frozen=True)
-class Case:
-    """A fault; why the client's connections end because of it, by parts of the reasons; how many calls fail how."""
-
-    fault: Fault
-    ends: tuple[str, ...] = ()
-    failed: str | None = None
-    least: int = 0
-
-    def __str__(self) -> str:
-        return repr(self.fault)
-
-
-def flips(side: Side, field: str, *reasons: str, bit: int = 0) -> Case:
-    return Case(faults.FlipBit(side=side, field=field, bit=bit), reasons)
-
-
-LOST = ("-404",)
-CLOSED = ("the server closed the connection",)
-CASES = (
-    Case(faults.Fragments()),
-    Case(faults.Fragments(size=7)),
-    Case(faults.Lumps()),
-    Case(faults.Cut(), CLOSED),
-    Case(faults.Cut(after=70, side=CLIENT, ending=Ending.RST), ("broke",)),
-    Case(faults.Cut(after=301, side=CLIENT), CLOSED),
-    Case(faults.HalfOpen(), ("C23",)),
-    Case(faults.HalfOpen(after=100), ("C23",)),
-    Case(faults.SkewClock(3600.0), ("C11",), "FateUnknown"),
-    Case(faults.SkewClock(-3600.0), ("C11",)),
-    Case(faults.SkewClock(200.0)),
-    Case(faults.SkewClock(-20.0, at=0.3), CLOSED),  # the next ping comes too late
-    *(Case(faults.Drop(side=side, nth=nth)) for side in Side for nth in range(6)),
-    Case(faults.Drop(side=SERVER, times=6)),
-    Case(faults.DropRequest()),
-    Case(faults.DropRequest(nth=3, times=4)),
-    Case(faults.DropAnswer()),
-    Case(faults.DropAnswer(nth=2, times=5)),
-    Case(faults.DropAck()),
-    Case(faults.DropAck(side=SERVER)),
-    Case(faults.Duplicate(times=9)),
-    Case(faults.Duplicate(side=CLIENT, times=99)),
-    Case(faults.Reorder()),
-    Case(faults.Reorder(side=CLIENT, nth=4)),
-    Case(faults.Delay()),
-    Case(faults.Delay(side=CLIENT, seconds=40.0)),
-    Case(faults.Delay(side=CLIENT, seconds=310.0)),
-    Case(faults.Replay()),
-    Case(faults.Replay(seconds=1.0)),
-    Case(faults.Replay(side=CLIENT, seconds=1.0)),
-    Case(faults.Replay(side=CLIENT, seconds=400.0)),
-    Case(faults.Reflect(), ("C3",)),
-    flips(SERVER, "auth_key_id", "C1"),
-    *(flips(SERVER, field, "C3") for field in ("msg_key", "encrypted_data", "padding")),
-    *(flips(SERVER, "encrypted_data", "C3", bit=bit) for bit in (100, 191)),
-    *(
-        Case(faults.FlipBit(side=CLIENT, field=field), LOST, "AuthKeyLost", CALLS - 1)
-        for field in ("auth_key_id", "msg_key", "encrypted_data", "padding")
-    ),
-    *(flips(SERVER, field, "full: ") for field in ("length", "seq", "crc")),
-    *(flips(CLIENT, field, *CLOSED) for field in ("length", "seq", "crc")),
-    flips(SERVER, "length", "X1", bit=31),
-    Case(faults.SaltRotation()),
-    Case(faults.SaltRotation(keep_previous=True)),
-    Case(faults.SaltRotation(pending=1)),
-    Case(faults.SaltStorm(times=3)),
-    Case(faults.SaltStorm(times=200), (), "BadMessage", CALLS - 1),
-    Case(faults.KeyLoss(), LOST, "AuthKeyLost", CALLS - 1),
-    Case(faults.KeyLoss(nth=12), LOST, "AuthKeyLost", 1),
-    Case(faults.TransportError(), ("-429",)),
-    Case(faults.TransportError(times=100), ("-429",) * 3, "FateUnknown", 1),
-    Case(faults.TransportError(code=-404, nth=5), LOST, "AuthKeyLost", 1),
-    Case(faults.TransportError(code=-444), ("-444",), "TransportCodeReceived", 1),
-    Case(faults.ServerRestart(), ("broke",), "FateUnknown", 1),
-    Case(faults.ServerRestart(nth=13), ("broke",), "FateUnknown", 1),
-    *(Case(faults.ForgedContainer(kind=kind)) for kind in ("empty", "full")),
-    *(
-        Case(faults.ForgedContainer(kind=kind), ("C17",))
-        for kind in faults.ForgedContainer.KINDS
-        if kind not in ("empty", "full")
-    ),
-    Case(faults.ManyAcks(count=8192)),
-    Case(faults.ManyAcks(count=8193), ("C19",)),
-    Case(faults.ForgedSalt()),
-    Case(faults.ForgedSalt(times=9)),
-    Case(faults.ForgedAnswer()),
-    Case(faults.StrayMessage(kind="session"), ("C8",)),
-    Case(faults.StrayMessage(kind="key"), ("C1",)),
-    Case(faults.StrayMessage(kind="parity"), ("C9",)),
-    Case(faults.UnknownUpdate()),
-    Case(faults.UpdateFlood()),
-    Case(faults.BadAnswer(kind="unknown")),
-    *(
-        Case(faults.BadAnswer(kind=kind), (), "RemoteProtocolError", 1)
-        for kind in faults.BadAnswer.KINDS
-        if kind != "unknown"
-    ),
-)
-
-
-SENT = api.auth.SentCode(type=api.auth.SentCodeTypeSms(length=5), phone_code_hash="")
-
-
-def answer(request: api.auth.SendCode) -> object:
-    """Some answers take their time, so that their requests are acknowledged by themselves."""
-    return Later(2.5, SENT) if request.phone_number[-1] in "37" else SENT
-
-
-def conversation(fault: Fault | None, transport: str, *, obfuscated: bool = False) -> Pair:
-    """Ten calls at once and five later, from when the fault begins; then a while for what it has left to come."""
-    handlers = {api.auth.SendCode: answer}
-    pair = Pair(
-        handlers,
-        transport=transport,
-        obfuscated=obfuscated,
-        network=Network(latency=0.05),
-        keep_alive=KeepAlive(),
-    )
-    pair.invoke(send_code())
-    pair.run(for_=61)  # the first ping has told the server when to give up
-    if fault is not None:
-        pair.install(fault)
-    for number in range(1, 11):
-        pair.invoke(send_code(number))
-    pair.run(for_=0.01)
-    for number in range(11, CALLS):
-        pair.invoke(send_code(number))
-        pair.run(for_=0.5)
-    pair.run(deadline=DEADLINE)
-    pair.run(for_=420)
-    pair.run(deadline=DEADLINE)
-    return pair
 
 
 @cache
@@ -168,10 +33,14 @@ def usual(transport: str) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_each_fault_has_its_consequences_and_no_others(case: Case) -> None:
-    pair = conversation(case.fault, "full")
-    is_invisible = isinstance(case.fault, faults.Fragments)  # to who sends
-    assert (digest(pair) == usual("full")) is is_invisible, "it has happened"
-    pair.check(errors=case.fault.errors)
+    leaves_nothing(lambda: has_its_consequences(case))
+
+
+def has_its_consequences(case: Case) -> None:
+    pair = conversation(case.fault, case.transport, **case.options)
+    if not case.options:
+        assert (digest(pair) != usual(case.transport)) is case.is_seen, "it has happened"
+    settled(pair, case.fault)
     reasons = [str(failure) for failure in pair.failures]
     assert len(reasons) >= len(case.ends)
     assert all(part in reason for part, reason in zip(case.ends, reasons, strict=False)), reasons
@@ -181,21 +50,15 @@ def test_each_fault_has_its_consequences_and_no_others(case: Case) -> None:
     assert set(outcomes) <= {"answered", case.failed}
     if case.failed is not None:
         assert outcomes[case.failed] >= max(case.least, 1)
-    assert len(pair.lines) == (0 if pair.is_given_up else 1), "no connection is left behind"
-
-
-PLAIN = [case for case in CASES if "seq" not in str(case) and "crc" not in str(case)]
 
 
 @pytest.mark.parametrize(
     ("transport", "obfuscated"),
     [("abridged", False), ("intermediate", True), ("padded", False), ("padded", True)],
 )
-@pytest.mark.parametrize("case", PLAIN, ids=str)
+@pytest.mark.parametrize("case", ON_ALL_TRANSPORTS, ids=str)
 def test_the_invariants_hold_on_the_other_transports(case: Case, transport: str, obfuscated: bool) -> None:
-    pair = conversation(case.fault, transport, obfuscated=obfuscated)
-    pair.check(errors=case.fault.errors)
-    assert len(pair.lines) == (0 if pair.is_given_up else 1)
+    settled(conversation(case.fault, transport, obfuscated=obfuscated, **case.options), case.fault)
 
 
 def test_every_fault_is_in_the_table_and_has_a_case() -> None:
@@ -301,15 +164,12 @@ def test_a_forged_salt_is_not_taken() -> None:
     assert 0x0BAD not in {said.salt for said in pair.ledger.said}
 
 
-def test_a_bomb_costs_nothing_but_its_call() -> None:
-    run_with(faults.BadAnswer(kind="bomb"), calls=1)  # it has been made
-    tracemalloc.start()
-    pair = run_with(faults.BadAnswer(kind="bomb"))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert isinstance(pair.calls[1].error, RemoteProtocolError)
-    assert [call.outcome for call in pair.calls[2:]] == ["answered"] * 2
-    assert peak < 24 * 1024 * 1024, "of 64 MiB no more is unpacked than the limit"
+@pytest.mark.parametrize("bad", [faults.BadAnswer, faults.BadUpdate, faults.BadRequest])
+@pytest.mark.parametrize("kind", ["bomb of 200 MiB", "nested 12 times", "arrays 100000 deep", "long string"])
+def test_a_bomb_costs_nothing_but_its_call(bad: Any, kind: str) -> None:
+    fault = bad(kind=kind)
+    run_with(fault, calls=1)  # it has been made
+    assert peak(lambda: run_with(fault)) < 24 * 1024 * 1024, "of 200 MiB no more is unpacked than the limit"
 
 
 def test_an_answer_of_no_known_constructor_fails_where_it_is_decoded() -> None:
@@ -343,6 +203,42 @@ def test_several_faults_happen_together() -> None:
     pair.check()
 
 
+@pytest.mark.parametrize("ending", [Ending.FIN, Ending.RST])
+def test_a_frame_may_be_cut_off_at_every_byte(ending: Ending) -> None:
+    for keep in range(100):
+        pair = run_with(faults.Truncate(keep=keep, ending=ending))
+        assert len(pair.failures) == 1
+        settled(pair, faults.Truncate())
+        assert {call.outcome for call in pair.calls} == {"answered"}
+
+
+def test_quick_acks_that_are_waited_for_come_among_forged_ones() -> None:
+    pair = Pair(transport="abridged", network=Network(latency=0.05))
+    pair.invoke(send_code())
+    pair.run()
+    pair.install(faults.ForgedQuickAck(times=9))
+    for number in range(1, 4):
+        pair.invoke(send_code(number), quick_ack=True)
+        pair.run()
+    acks = [event.requests for event in pair.client_events if isinstance(event, QuickAckReceived)]
+    assert acks == [(call.request_id,) for call in pair.calls[1:]]
+
+
+@pytest.mark.parametrize("kind", faults.BadKeyExchange.KINDS)
+def test_nothing_is_sent_after_a_bad_answer_in_a_key_exchange(kind: str) -> None:
+    """But in the next connection."""
+    bad = faults.BadKeyExchange(kind=kind)
+    pair = Pair(key=TEST_KEY, faults=[bad], reconnect=None, network=Network(latency=0.05))
+    call = pair.invoke(send_code())
+    pair.run()
+    assert f"[{bad.check}]" in str(pair.failures[0])
+    assert type(call.error) is ConnectionClosed
+    frames = {"resPQ": 1, "server_DH": 2, "dh_gen": 3}
+    asked = sum(side is CLIENT for _, side, _ in pair.wire)
+    expected = [count for name, count in frames.items() if kind.startswith(name)]
+    assert asked in (expected or (1, 2, 3))
+
+
 # Bad use
 
 
@@ -358,6 +254,24 @@ def test_a_field_that_a_transport_does_not_have_can_not_be_changed(transport: st
 def test_without_keep_alive_a_half_open_connection_would_never_be_found() -> None:
     with pytest.raises(LocalProtocolError, match="nobody would ever find out"):
         Pair(faults=[faults.HalfOpen()])
+
+
+@pytest.mark.parametrize(
+    ("fault", "options", "why"),
+    [
+        (faults.DhGenRetry(), {}, "without a key= there is no key exchange"),
+        (faults.DhGenFail(), {}, "without a key="),
+        (faults.BadKeyExchange(), {}, "without a key="),
+        (faults.HalfHandshakes(), {"deadlines": Deadlines()}, "without a key="),
+        (faults.HalfHandshakes(), {"key": TEST_KEY}, "without deadlines= that end it"),
+        (faults.Slowloris(), {}, "without deadlines= that end it"),
+        (faults.ForgedQuickAck(), {"transport": "full"}, "the full transport has no quick acks"),
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_a_pair_is_refused_and_it_says_why(fault: Fault, options: Any, why: str) -> None:
+    with pytest.raises(LocalProtocolError, match=f"does not fit here: {why}"):
+        Pair(faults=[fault], **options)
 
 
 @pytest.mark.parametrize(
@@ -379,6 +293,19 @@ def test_without_keep_alive_a_half_open_connection_would_never_be_found() -> Non
         (lambda: faults.SkewClock(float("nan")), "expected numbers"),
         (lambda: faults.SaltRotation(pending=-1), "got -1 for pending"),
         (lambda: faults.UpdateFlood(count=0), "got 0 for count"),
+        (lambda: faults.BadUpdate(kind="odd"), "BadUpdate: no kind is called 'odd'; known are: bomb"),
+        (lambda: faults.BadRequest(kind="bad error"), "no kind is called 'bad error'"),
+        (lambda: faults.BadKeyExchange(kind="odd"), "known are: resPQ with another nonce"),
+        (lambda: faults.DhGenRetry(nth=-1), "DhGenRetry: got -1 for nth"),
+        (lambda: faults.DhGenFail(times=0), "DhGenFail: got 0 for times"),
+        (lambda: faults.ForgedQuickAck(token=bytes(4)), "expected 4 bytes, the top bit of the last one set"),
+        (lambda: faults.ForgedQuickAck(token=b"\xff"), "got token"),
+        (lambda: faults.Truncate(keep=-1), "got -1 for keep"),
+        (lambda: faults.Truncate(ending=Ending.SILENCE), "expected FIN or RST"),
+        (lambda: faults.SlowReader(rate=0), "got 0 for rate, expected a number > 0"),
+        (lambda: faults.Slowloris(rate=float("inf")), "got inf for rate"),
+        (lambda: faults.Slowloris(count=0), "got 0 for count"),
+        (lambda: faults.HalfHandshakes(queries=3), "got 3 for queries, expected 1 or 2"),
     ],
 )
 def test_what_no_fault_can_be_is_refused(wrong: Any, complaint: str) -> None:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from typing import Any
+import resource
 
 import pytest
 
 import mtproto
-from mtproto import api
-from mtproto.client import Backoff
-from mtproto.errors import AuthKeyLost, FateUnknown, LocalProtocolError, RemoteProtocolError
+from mtproto.closing import close_writer
+from mtproto.connection import ClientConnection, Deadlines
+from mtproto.errors import (
+    AuthKeyLost,
+    FateUnknown,
+    HandshakeFailed,
+    LocalProtocolError,
+    RemoteProtocolError,
+    RpcError,
+)
 from mtproto.session import BadMessage
 from mtproto.side import Side
-from mtproto.testing import faults, serve
+from mtproto.testing import Ending, faults, serve
 from mtproto.testing.faults import FAULTS, Fault
-from tests.mtproto.clients import open_files, run
 from tests.mtproto.helpers import TEST_KEY
-from tests.mtproto.testing.test_pair import send_code
+from tests.mtproto.testing.rig import leaves_nothing, over_sockets
 
 CLIENT, SERVER = Side.CLIENT, Side.SERVER
-CALLS = 30
 
 # Those after which a client goes on at once; what takes time to be noticed is tried under a virtual clock.
 CASES: tuple[tuple[Fault, type[Exception] | None], ...] = (
@@ -51,52 +55,52 @@ CASES: tuple[tuple[Fault, type[Exception] | None], ...] = (
     (faults.UpdateFlood(), None),
     (faults.BadAnswer(kind="bomb"), RemoteProtocolError),
     (faults.BadAnswer(kind="truncated"), RemoteProtocolError),
+    (faults.BadAnswer(kind="bomb of 200 MiB", times=3), RemoteProtocolError),
+    (faults.BadUpdate(kind="arrays 100000 deep"), None),
+    (faults.BadUpdate(kind="bomb of 200 MiB"), None),
+    (faults.BadRequest(kind="bomb of 200 MiB"), RpcError),
+    (faults.BadRequest(kind="arrays 100000 deep", nth=1), RpcError),
+    (faults.ForgedQuickAck(times=9), None),
+    (faults.Truncate(nth=1), None),
+    (faults.Truncate(nth=1, keep=40, ending=Ending.RST), None),
+    (faults.DhGenRetry(times=5), None),
+    (faults.DhGenRetry(times=6), HandshakeFailed),
+    (faults.DhGenFail(), HandshakeFailed),
+    (faults.BadKeyExchange(kind="dh_prime that is not safe"), HandshakeFailed),
+    (faults.BadKeyExchange(kind="dh_gen_ok with a wrong hash"), HandshakeFailed),
 )
+SLOW = {faults.Drop, faults.DropRequest, faults.DropAnswer, faults.DropAck}
+"""What takes a client ten seconds to notice, which nobody waits for: tried by cancelling calls."""
+ON_PAIRS: set[type[Fault]] = {
+    *(faults.Fragments, faults.Lumps, faults.SlowReader, faults.Cut, faults.HalfOpen, faults.SkewClock),
+    *(faults.Slowloris, faults.HalfHandshakes),
+}
+"""What a server can't let happen to clients that are anyone's."""
 
 
 @pytest.mark.parametrize(("fault", "error"), CASES, ids=str)
 def test_every_call_ends_once_and_is_executed_once(fault: Fault, error: type[Exception] | None) -> None:
-    executed: Counter[str] = Counter()
+    failed = over_sockets(fault).errors
+    assert all(error is not None and issubclass(each, error) for each in failed), failed
+    assert failed or error in (None, FateUnknown)
 
-    def answer(request: api.auth.SendCode) -> api.auth.SentCode:
-        executed[request.phone_number] += 1
-        return api.auth.SentCode(type=api.auth.SentCodeTypeSms(length=5), phone_code_hash="")
 
-    async def scenario() -> None:
-        async with serve({api.auth.SendCode: answer}, key=TEST_KEY, faults=[fault]) as server:
-            connecting = mtproto.connect(
-                server.host, server.port, keys=[TEST_KEY.public], reconnect=Backoff(first=0.01, flood=0.01)
-            )
-            async with connecting as client:
-                await client.ping()  # message 0 of either side: the session has begun
-                requests = [send_code(number) for number in range(CALLS)]
-                calls: list[asyncio.Task[Any]] = []
-                for request in requests:
-                    calls.append(asyncio.create_task(client.invoke(request)))
-                    if len(calls) % 10 == 0:  # the others in messages of their own
-                        await asyncio.sleep(0.01)
-                results = await asyncio.gather(*calls, return_exceptions=True)
-        assert len(results) == CALLS
-        failed = [result for result in results if isinstance(result, BaseException)]
-        assert all(error is not None and isinstance(result, error) for result in failed), failed
-        assert failed or error in (None, FateUnknown)
-        for request, result in zip(requests, results, strict=True):
-            times = executed[request.phone_number]
-            assert times == 1 or (times == 0 and isinstance(result, BaseException)), request.phone_number
-        assert len(asyncio.all_tasks()) == 1
+@pytest.mark.parametrize("fault", [*(fault() for fault in FAULTS if fault not in ON_PAIRS)], ids=str)
+def test_calls_are_cancelled_and_the_client_is_closed_meanwhile(fault: Fault) -> None:
+    over_sockets(fault, cancelled=True)
 
-    before = open_files()
-    run(scenario)
-    assert open_files() == before
+
+def test_every_fault_is_tried_on_a_server_or_takes_a_pair() -> None:
+    assert {type(fault) for fault, _ in CASES} | SLOW | ON_PAIRS == set(FAULTS)
+    for fault in FAULTS:
+        if fault in ON_PAIRS:
+            with pytest.raises(LocalProtocolError, match="it takes a Pair"):
+                serve(faults=[fault()])
+        else:
+            serve(faults=[fault()])
 
 
 def test_those_that_take_a_pair_are_refused_before_the_server_begins() -> None:
-    fitting = {type(fault) for fault, _ in CASES}
-    for fault in (faults.Fragments(), faults.Lumps(), faults.Cut(), faults.HalfOpen(), faults.SkewClock()):
-        assert type(fault) in FAULTS
-        assert type(fault) not in fitting
-        with pytest.raises(LocalProtocolError, match="it takes a Pair"):
-            serve(faults=[fault])
     for late in (
         faults.Delay(side=CLIENT),
         faults.Replay(side=CLIENT),
@@ -107,3 +111,38 @@ def test_those_that_take_a_pair_are_refused_before_the_server_begins() -> None:
     with pytest.raises(LocalProtocolError, match="not of all of them"):
         serve(faults=[faults.FlipBit(field="crc")])
     serve(transport="full", faults=[faults.FlipBit(field="crc")])
+    with pytest.raises(LocalProtocolError, match="the full transport has no quick acks"):
+        serve(transport="full", faults=[faults.ForgedQuickAck()])
+
+
+# A thousand others
+
+
+def queries(kind: str) -> bytes:
+    """What each of them says before it falls silent."""
+    first = ClientConnection([TEST_KEY.public]).data_to_send()
+    return {"nothing": b"", "half a frame": first[:30], "half a key exchange": first}[kind]
+
+
+@pytest.mark.parametrize("kind", ["nothing", "half a frame", "half a key exchange"])
+def test_a_thousand_others_are_closed_in_time_and_everyone_else_is_served(kind: str) -> None:
+    """Twice as many files are open as there are connections: both ends are in this process."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = 1000 if most >= 4096 else 100
+    said = queries(kind)
+
+    async def scenario() -> None:
+        deadlines = Deadlines(opening=0.5, first_frame=0.5, silence=0.5)
+        async with serve(key=TEST_KEY, deadlines=deadlines, max_connections=count + 1) as server:
+            others = [await asyncio.open_connection(server.host, server.port) for _ in range(count)]
+            for _, writer in others:
+                writer.write(said)
+            async with mtproto.connect(server.host, server.port, keys=[TEST_KEY.public]) as client:
+                assert await client.ping() >= 0
+                for reader, writer in others:
+                    await reader.read()  # an answer, if there is one, and the end
+                    assert reader.at_eof()
+                    await close_writer(writer, 1.0)
+            assert server.errors == []
+
+    leaves_nothing(lambda: asyncio.run(asyncio.wait_for(scenario(), 20)))

@@ -173,3 +173,11 @@ def test_what_is_on_its_way_is_lost_with_the_stream() -> None:
 def test_what_no_network_can_be_is_refused(options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(LocalProtocolError, match=complaint):
         Network(**options)
+
+
+def test_what_is_lost_with_the_stream_is_not_waited_for() -> None:
+    receiver = Receiver(Network(bandwidth=1, fragment=1))
+    receiver.link.send(b"0123")
+    receiver.clock.step()
+    receiver.link.drop()
+    assert (receiver.clock.deeds, receiver.clock.next(), receiver.data) == (0, None, b"0")

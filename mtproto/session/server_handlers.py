@@ -27,7 +27,7 @@ __all__ = ["HANDLERS"]
 
 Events = Iterator["ServerEvent"]
 
-_NOTHING_KNOWN, _PROCESSING, _ANSWERED = 1, 32, 64
+_NOTHING_KNOWN, _RECEIVED, _PROCESSING, _ANSWERED = 1, 4, 32, 64
 
 
 def msgs_ack(session: ServerSession, message: Message, notice: tl.TLObject) -> Events:
@@ -101,13 +101,16 @@ def _tell_states(session: ServerSession, message: Message, msg_ids: list[int]) -
 
 
 def _states(session: ServerSession, msg_ids: list[int]) -> Iterator[int]:
-    """Of a request whose answer was given up nothing is known any more: its client would wait for ever."""
+    """A request that is open, or answered, was received, however many messages have come since.
+
+    Of one whose answer was given up nothing is known any more: its client would wait for ever.
+    """
     open_requests, answers = session.open_requests, session.answers
     for msg_id, state in zip(msg_ids, session.states_of(msg_ids, session.first_msg_id), strict=True):
         if msg_id in open_requests:
-            yield state | _PROCESSING
+            yield _RECEIVED | _PROCESSING
         elif msg_id in answers:
-            yield state | _PROCESSING | _ANSWERED
+            yield _RECEIVED | _PROCESSING | _ANSWERED
         elif answers.is_given_up(msg_id) and not session.is_answer_under_way(msg_id):
             yield _NOTHING_KNOWN
         else:

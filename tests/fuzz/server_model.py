@@ -336,7 +336,7 @@ class SessionModel(Outgoing):
 
     def _state(self, msg_id: int) -> int:
         state = 2
-        if msg_id in self.window:
+        if msg_id in self.window or msg_id in self.open or msg_id in self.answers:
             state = 4
         elif msg_id % 4 == 0 and msg_id > (self.server.clock() + 30) * SECOND:
             state = 3

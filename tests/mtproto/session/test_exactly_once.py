@@ -140,6 +140,20 @@ def test_a_request_that_is_being_executed_is_not_sent_again() -> None:
     assert [e.request_id for e in pair.answers()] == [number]
 
 
+def test_of_more_requests_than_the_server_remembers_messages_none_is_lost_with_the_connection() -> None:
+    """The first are below all msg_ids that it remembers; but they are open."""
+    pair = begun()
+    for _ in range(1020):
+        pair.client.send_request(REQUEST)
+        pair.run()
+    assert len(pair.requests()) == 1020
+    pair.reconnect()
+    settle(pair)
+    assert len(pair.requests()) == 1020
+    assert len(pair.answers()) == 1020
+    assert pair.failures() == []
+
+
 def test_a_request_that_waited_while_there_was_no_connection_is_sent_once() -> None:
     pair = begun()
     pair.client.abandon()

@@ -19,7 +19,9 @@ from mtproto.crypto.randomness import Rng
 from mtproto.crypto.rsa import PrivateKey, PublicKey
 from mtproto.errors import LocalProtocolError, RemoteProtocolError
 from mtproto.events import KeyAgreed, RequestReceived
+from mtproto.message import constructor_id
 from mtproto.side import Side
+from mtproto.testing.handlers import UNBOUND
 from mtproto.testing.hostile.conversation import Conversation
 from mtproto.testing.hostile.failure import NeverEnds
 from mtproto.testing.hostile.fields import checked_seed
@@ -32,6 +34,7 @@ __all__ = ["REQUEST", "Peer", "Rehearsal", "Setting", "our_client", "our_server"
 
 REQUEST = bytes(api.help.GetConfig())
 """What the scripted client asks for, and our own in a rehearsal."""
+_UNBOUND = {function.CONSTRUCTOR_ID for function in UNBOUND}
 _NOT_BOUND = bytes(service.RpcError(error_code=401, error_message="AUTH_KEY_PERM_EMPTY"))
 _SALT = 1234567
 _LONGEST = 2.0 * MAX_SECONDS
@@ -142,8 +145,10 @@ def _server_peer(setting: Setting, state: ServerState) -> Peer:
     def heard(events: list[Any]) -> None:
         for event in events:
             if isinstance(event, RequestReceived):
-                is_bound = not state.needs_binding(event.session.auth_key_id)
-                answer = answer_to(event.body) if is_bound else _NOT_BOUND
+                is_taken = constructor_id(event.body) in _UNBOUND or not state.needs_binding(
+                    event.session.auth_key_id
+                )
+                answer = answer_to(event.body) if is_taken else _NOT_BOUND
                 connection.answer(event.session, event.msg_id, answer)
 
     return Peer(connection, heard, state, lambda: _server_peer(setting, state))

@@ -104,8 +104,8 @@ def _bind(stage: Stage) -> api.auth.BindTempAuthKey:
 def _temporary_keys() -> Iterable[Conversation]:
     start: tuple[Node, ...] = (KeyExchange(form="temp_dc"),)
     yield Conversation(
-        [*start, Send(Request()), error()],
-        name="a request under a temporary key that is bound to no other",
+        [*start, Send(api.users.GetUsers(id=[api.InputUserSelf()])), error()],
+        name="users.getUsers under a temporary key that is bound to no other",
         check="H15",
         right="an rpc_error",
     )

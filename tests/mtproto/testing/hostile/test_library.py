@@ -71,7 +71,7 @@ NOTHING_WRONG = {
     *("the quick ack of a message that was refused", "a padded frame with 15 bytes behind the message"),
     *("a session that goes on in another connection", "another session in another connection"),
     "a ping that asks for a quick ack",
-    "a request under a temporary key that is bound to no other",
+    "users.getUsers under a temporary key that is bound to no other",
     "auth.bindTempAuthKey with nothing in it",
 }
 

@@ -80,18 +80,25 @@ def first_of(
     longest = max(e.patience(stage) for e in expected)
     start = stage.clock()
     until = start + min((e.patience(stage) for e in silences), default=longest)
-    nevers = [n for n in (never, *(e.never for e in silences)) if n is not None]
+    nevers = [n for n in (never, *(n for e in silences for n in e.nevers)) if n is not None]
     while True:
         happening = yield from listen(stage, until)
-        is_banned = isinstance(happening, Heard) and any(ban(happening) for ban in nevers)
-        if not is_banned:
+        banned = [ban for ban in nevers if isinstance(happening, Heard) and ban(happening)]
+        if not banned:
             for expectation in expected:
                 if expectation.fits(happening, stage):
                     return expectation
         if isinstance(happening, Elapsed):
             happening = Elapsed(round(stage.clock() - start, 3))
-        if is_banned or not is_chatter(happening, stage):
-            raise failed(stage, [str(e) for e in expected], str(happening))
+        if banned or not is_chatter(happening, stage):
+            got = f"{happening}{_must_not(banned[0])}" if banned else str(happening)
+            raise failed(stage, [str(e) for e in expected], got)
+
+
+def _must_not(never: Never) -> str:
+    """What is wrong with it, as far as the function's name tells."""
+    name = getattr(never, "__name__", "").strip("_")
+    return ", which must not come" + (f": {name.replace('_', ' ')}" if name.isidentifier() else "")
 
 
 def failed(stage: Stage, expected: Sequence[str], got: str) -> ConversationFailed:
@@ -218,11 +225,8 @@ class Silence(Expectation):
     ) -> None:
         self.time = None if time is None else seconds(time, "Silence")
         self.but = frozenset(but)
-        self._never = never
-
-    def never(self, heard: Heard) -> bool:
-        """Whether this must not come."""
-        return heard.name in self.but or (self._never is not None and bool(self._never(heard)))
+        self.nevers: list[Never] = [lambda heard: heard.name in self.but, *([never] if never else [])]
+        """Each says whether a message must not come."""
 
     def patience(self, stage: Stage) -> float:
         return stage.quiet if self.time is None else self.time

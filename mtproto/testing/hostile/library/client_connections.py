@@ -10,7 +10,7 @@ from struct import pack
 from zlib import crc32
 
 from mtproto.testing.hostile.bodies import Answer
-from mtproto.testing.hostile.choosing import AnyOf, Serve
+from mtproto.testing.hostile.choosing import AnyOf, Optional, Serve
 from mtproto.testing.hostile.connecting import Again, Over, QuickAck, Reconnect
 from mtproto.testing.hostile.conversation import Conversation
 from mtproto.testing.hostile.expecting import Expect, ExpectClose, Silence
@@ -32,14 +32,20 @@ _NEW_KEY = [Expect("req_pq_multi", "req_pq"), End()]
 _ASKS = AnyOf(Expect("request"), [Expect("msgs_state_req"), Send("msgs_state_info")], _NEW_KEY)
 """It sends its request again, or asks what became of it; or all is well, for it has begun anew."""
 _RETURNS: tuple[Node, ...] = (Reconnect(optional=True), _ASKS)
+_MORE = Optional(Expect("request"))
+"""Who comes back may have more to say at once, that waited meanwhile."""
 
 
-def _is_about_last(computed: int, stage: Stage) -> int:
+def _last_heard(computed: int, stage: Stage) -> int:
     return stage.heard[-1].msg_id
 
 
 def _uses_new_salt(heard: Heard) -> bool:
     return heard.salt == _NEW_SALT
+
+
+def _is_unaware(heard: Heard) -> bool:
+    return not _uses_new_salt(heard)
 
 
 def _uses_old_salt(heard: Heard) -> bool:
@@ -75,7 +81,6 @@ def _connections() -> Iterable[Conversation]:
             Expect("request", where=_uses_new_salt, what="with the new salt"),
             *_RETURNS,
             Again(0),
-            Silence(never=_uses_old_salt),
             Send(Answer()),
             Serve(never=_uses_old_salt),
         ],
@@ -100,7 +105,8 @@ def _connections() -> Iterable[Conversation]:
             *OPENING,
             Reconnect(optional=True),
             AnyOf(Expect("request", "msgs_state_req"), _NEW_KEY),
-            Send("bad_server_salt", bad_msg_id=_is_about_last, new_server_salt=_NEW_SALT),
+            Send("bad_server_salt", bad_msg_id=_last_heard, new_server_salt=_NEW_SALT),
+            Optional(Expect("request", where=_is_unaware)),
             AnyOf(
                 Expect("request", where=_uses_new_salt, what="with the new salt"),
                 [
@@ -120,6 +126,7 @@ def _connections() -> Iterable[Conversation]:
             *OPENING,
             Reconnect(optional=True),
             AnyOf(Expect("request", "msgs_state_req"), _NEW_KEY),
+            _MORE,
             Code(-404),
             AnyOf(ExpectClose(), Silence(but=["req_pq_multi", "req_pq", "request"])),
         ],
@@ -130,7 +137,7 @@ def _connections() -> Iterable[Conversation]:
     yield refused(
         "a message of another session in the next connection",
         "C8",
-        before=(*OPENING, *_RETURNS),
+        before=(*OPENING, *_RETURNS, _MORE),
         session_id=_other_session,
     )
 

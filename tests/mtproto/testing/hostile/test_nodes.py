@@ -24,6 +24,7 @@ from mtproto.testing.hostile import (
     Expect,
     ExpectClose,
     ExpectCode,
+    Heard,
     KeyExchange,
     NeverEnds,
     Node,
@@ -452,3 +453,13 @@ def test_services_are_heard_with_their_values() -> None:
     pong = [line for line in caught.value.transcript if "← pong" in line]
     assert len(pong) == 1
     assert service.Pong.TL_NAME in pong[0]
+
+
+def test_what_must_not_come_is_said_to_be_that() -> None:
+    def has_no_salt(heard: Heard) -> bool:
+        return heard.name == "msgs_ack"
+
+    error = failure(*ANSWERED, Silence(2, never=has_no_salt))
+    assert error.got.endswith("], which must not come: has no salt")
+    assert failure(*ANSWERED, Serve(never=has_no_salt), quiet=3).got == error.got
+    assert failure(*ANSWERED, Silence(2, but=["msgs_ack"])).got.endswith("], which must not come")

@@ -237,7 +237,7 @@ class _Campaign:
         totals.seconds = round(self._before[1] + figures.seconds, 3)
         totals.executions_per_second = round(totals.executions / totals.seconds, 1) if totals.seconds else 0.0
         totals.findings = figures.findings
-        if figures.executions:
+        if self._reach.corpus:  # libFuzzer says nothing until it has run the whole corpus
             totals.edges = self._reach.edges
             totals.features = self._reach.features
             totals.corpus = self._reach.corpus

@@ -165,7 +165,6 @@ class Stage:
         self.wire = wire
         self.is_closed = self.awaits_connection = False
         self._out.clear()
-        self.pushed.clear()
         self._prefix = getattr(wire, "prefix", b"") if self.side is Side.CLIENT else None
 
     def new_session(self) -> None:

@@ -11,6 +11,7 @@ import pytest
 import mtproto
 from mtproto import api, testing
 from mtproto.client import Backoff
+from mtproto.crypto.auth_key import AuthKey
 from mtproto.crypto.rsa import PublicKey
 from mtproto.errors import LocalProtocolError
 from mtproto.side import Side
@@ -37,6 +38,7 @@ from mtproto.testing.hostile import (
     Silence,
     rehearse,
 )
+from mtproto.testing.hostile.tcp import drive
 from mtproto.transport import FRAMINGS
 from tests.mtproto.helpers import TEST_KEY
 
@@ -247,3 +249,28 @@ def test_our_own_client_connects_again_over_tcp() -> None:
         assert play.connections == 3
 
     run(scenario)
+
+
+def test_a_client_that_is_back_before_its_old_socket_is_closed() -> None:
+    """The end of the old connection is not taken for that of the new one."""
+
+    class Writer:
+        transport = property(lambda self: self)
+
+        def write(self, data: bytes) -> None: ...
+        def close(self) -> None: ...
+        def abort(self) -> None: ...
+        async def wait_closed(self) -> None:
+            play.connect()
+
+    conversation = Conversation([Reconnect(), Expect("request")])
+    play = hostile.Play(
+        conversation, TEST_KEY, clock=lambda: 0.0, rng=bytes, request=b"", auth_key=AuthKey(bytes(256))
+    )
+
+    async def scenario() -> None:
+        writer: Any = Writer()
+        await drive(play, asyncio.StreamReader(), writer)
+
+    run(scenario)
+    assert (play.connections, play.closes) == (2, False)

@@ -76,3 +76,27 @@ def test_every_node_is_in_the_table() -> None:
     }
     for name in ("Request", "Answer", "Service", "Container", "Gzip"):
         assert name in hostile.__all__
+
+
+def test_what_real_clients_did_adds_up() -> None:
+    table = rows("## What real clients did")
+    known = {(c.check, c.name) for c in CLIENT_CONVERSATIONS}
+    failures = {"Telethon": 0, "GramJS": 0}
+    rules: dict[str, list[int]] = {"guidelines": [0, 0], "protocol": [0, 0], "ours": [0, 0]}
+    for check, names, telethon, gramjs, _, rule in table:
+        named = names.split("; ")
+        assert {(check, name) for name in named} <= known
+        for place, (client, verdict) in enumerate((("Telethon", telethon), ("GramJS", gramjs))):
+            assert verdict in ("fails", "right")
+            failures[client] += len(named) * (verdict == "fails")
+            rules[rule][place] += len(named) * (verdict == "fails")
+    text = " ".join(TEXT.partition("## What real clients did")[2].split())
+    match = re.search(
+        r"Of (\d+) conversations (\d+) went as they should with Telethon, (\d+) with GramJS", text
+    )
+    assert match is not None
+    total, *passed = map(int, match.groups())
+    assert [total - n for n in passed] == [*failures.values()]
+    assert f"({rules['guidelines'][0]} with Telethon, {rules['guidelines'][1]} with GramJS)" in text
+    for rule in ("protocol", "ours"):
+        assert f"({rules[rule][0]}, {rules[rule][1]})" in text

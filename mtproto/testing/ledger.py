@@ -66,6 +66,7 @@ class Ledger:
         self._counts: dict[tuple[object, ...], int] = defaultdict(int)
         self._arrived: dict[Side, dict[tuple[SessionId, int], Said]] = {side: {} for side in Side}
         self._acks: dict[Side, dict[tuple[SessionId, int], Said]] = {side: {} for side in Side}
+        self._ignored: dict[Side, set[tuple[SessionId, int]]] = {side: set() for side in Side}
         self._settled: dict[Side, set[tuple[SessionId, int]]] = {side: set() for side in Side}
 
     # Opening
@@ -156,17 +157,22 @@ class Ledger:
                 seen[said.side.peer].pop((said.session, said.msg_id), None)
 
     def dropped(self, side: Side, event: MessageDropped) -> None:
-        """A side says that it has not taken a message, which may be a container: it owes nothing for it."""
-        if event.check in _RECEIVED_BEFORE and event.reason == "received before":
-            return
+        """A side says that it has not taken a message, which may be a container: it owes nothing for it.
+
+        What it has ignored in a container stays so where the container comes again, which is not looked into.
+        """
+        is_again = event.check in _RECEIVED_BEFORE and event.reason == "received before"
+        ignored = self._ignored[side]
         for seen in (self._arrived[side], self._acks[side]):
             for key in [k for k, said in seen.items() if event.msg_id in (said.msg_id, said.container)]:
-                del seen[key]
+                if not is_again or (key in ignored and key[1] != event.msg_id):
+                    ignored.add(key)
+                    del seen[key]
 
     def forget(self, side: Side) -> None:
         """This side has lost its memory, and owes nothing."""
-        self._arrived[side].clear()
-        self._acks[side].clear()
+        for seen in (self._arrived, self._acks, self._ignored):
+            seen[side].clear()
 
     def acknowledged(self, side: Side, session: SessionId) -> set[int]:
         """What `side` was told in this session that the other one has received."""

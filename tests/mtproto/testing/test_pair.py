@@ -21,10 +21,10 @@ from mtproto.errors import (
     RequestLost,
     RpcError,
 )
-from mtproto.events import KeyAgreed, MessageReceived, QuickAckReceived, SessionCreated
+from mtproto.events import KeyAgreed, MessageDropped, MessageReceived, QuickAckReceived, SessionCreated
 from mtproto.session.answers import Answers
 from mtproto.side import Side
-from mtproto.testing import Call, Ending, Later, Network, Pair, RequestContext, StillRunning
+from mtproto.testing import Call, Ending, Later, Network, Pair, RequestContext, StillRunning, faults
 from mtproto.transport import FRAMINGS
 from tests.mtproto.helpers import TEST_KEY
 
@@ -465,6 +465,26 @@ def test_an_answer_that_was_sent_in_vain_is_kept_for_a_client_that_asks() -> Non
     (session,) = pair.state.sessions.values()
     assert len(session.answers) == 1
     assert not session.sent.unacknowledged()
+    pair.check()
+
+
+def test_what_was_ignored_in_a_container_that_comes_again_is_not_owed() -> None:
+    pair = Pair(reconnect=Backoff())
+    pair.invoke(send_code())
+    pair.run()
+    pair.skew = -100.0
+    pair.install(faults.Replay(seconds=5.0))
+    (session,) = pair.state.carriers
+    for _ in range(2):
+        pair.state.notify(session, bytes(api.BoolTrue()))
+    pair.pump()
+    pair.run(for_=10)
+    dropped = [event.check for event in pair.client_events if isinstance(event, MessageDropped)]
+    assert dropped == ["C11", "C11", "C10"]
+    pair.restart()  # nobody sends them once more
+    pair.skew = 0.0
+    pair.invoke(send_code(1))
+    pair.run()
     pair.check()
 
 

@@ -155,7 +155,7 @@ class ClientSession(ClientSending):
 
     def _drop(self, message: Message, verdict: Verdict) -> ClientEvent:
         if verdict is Verdict.DUPLICATE:
-            self.acknowledge(message)
+            self._acknowledge_again(message)
             return MessageDropped(message.msg_id, "C10", "received before")
         self._dropped += 1
         check = "C10" if verdict is Verdict.TOO_OLD_WINDOW else "C11"
@@ -167,6 +167,13 @@ class ClientSession(ClientSending):
                 f"{MAX_DROPPED} messages in a row had to be ignored", check=check, got=verdict.value
             )
         return MessageDropped(message.msg_id, check, verdict.value)
+
+    def _acknowledge_again(self, message: Message) -> None:
+        """A copy: the acknowledgement of what came before may have been lost (C10)."""
+        is_container = _is_container(message.body)
+        for part in unpack_container(message.body, message.msg_id) if is_container else [message]:
+            if part.msg_id in self.window:
+                self.acknowledge(part)
 
     def reconnected(self) -> None:
         """The connection is another one; the session too, where two in a row have ended for what was ignored.

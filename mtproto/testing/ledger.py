@@ -22,6 +22,7 @@ __all__ = ["Ledger", "Said"]
 
 _CONTAINER = service.MsgContainer.CONSTRUCTOR_ID
 _ACKS = service.MsgsAck.CONSTRUCTOR_ID
+_SAYS_ANSWERED = (service.RpcResult.CONSTRUCTOR_ID, service.MsgDetailedInfo.CONSTRUCTOR_ID)
 _RECEIVED_BEFORE = ("C10", "S7")
 
 
@@ -67,6 +68,7 @@ class Ledger:
         self._arrived: dict[Side, dict[tuple[SessionId, int], Said]] = {side: {} for side in Side}
         self._acks: dict[Side, dict[tuple[SessionId, int], Said]] = {side: {} for side in Side}
         self._ignored: dict[Side, set[tuple[SessionId, int]]] = {side: set() for side in Side}
+        self._opened: set[tuple[SessionId, int]] = set()
         self._settled: dict[Side, set[tuple[SessionId, int]]] = {side: set() for side in Side}
 
     # Opening
@@ -135,18 +137,27 @@ class Ledger:
         settled: tuple[int, ...] = ()
         if number == _ACKS:
             settled = tuple(service.decode(said.body, service.MsgsAck).msg_ids)
-        elif number == service.RpcResult.CONSTRUCTOR_ID:
+        elif number in _SAYS_ANSWERED:
             settled = (int.from_bytes(said.body[4:12], "little", signed=True),)
         self._settled[said.side].update((said.session, msg_id) for msg_id in settled)
 
     # What arrives
 
     def arrived(self, messages: Iterable[Said]) -> None:
-        """These have come to the other side."""
+        """These have come to the other side; what comes again has to be acknowledged again (C10, S7).
+
+        Of a container that comes again only what was taken before.
+        """
+        messages = tuple(messages)
+        containers = {(said.session, said.container) for said in messages if said.container is not None}
+        repeated = containers & self._opened
+        self._opened |= containers
         for said in messages:
             key = said.session, said.msg_id
-            if said.seq_no & 1:
-                self._arrived[said.side.peer][key] = said
+            arrived = self._arrived[said.side.peer]
+            if said.seq_no & 1 and ((said.session, said.container) not in repeated or key in arrived):
+                self._settled[said.side.peer].discard(key)
+                arrived[key] = said
             elif constructor_id(said.body) == _ACKS:
                 self._acks[said.side.peer][key] = said
 

@@ -69,9 +69,10 @@ class PairMachine(RuleBasedStateMachine):
         seed=st.integers(0, 2**16),
         latency=st.sampled_from([0.0, 0.05, 1.0]),
         strict=st.booleans(),
+        skew=st.sampled_from(_SKEWS),
     )
-    def begin(self, wire: tuple[str, bool], seed: int, latency: float, strict: bool) -> None:
-        """A Pair whose session has begun."""
+    def begin(self, wire: tuple[str, bool], seed: int, latency: float, strict: bool, skew: float) -> None:
+        """A Pair whose session has begun, whatever the client's clock had shown."""
         self.pair = Pair(
             {api.auth.SendCode: answer},
             transport=wire[0],
@@ -81,6 +82,7 @@ class PairMachine(RuleBasedStateMachine):
             keep_alive=KeepAlive(),
             reconnect=Backoff(attempts=None),
             strict=strict,
+            skew=skew,
         )
         self.read = 0
         self.model = Model([self.pair.client.session.salt])

@@ -201,7 +201,9 @@ class ClientConnection(Connection[ClientEvent]):
     def next_timer(self) -> float | None:
         if self._closed:
             return None
-        timers = [self._keys.next_timer(), None if self._heartbeat is None else self._heartbeat.next_timer()]
+        timers = [self._keys.next_timer()]
+        if self._heartbeat is not None and self._keys.current is not None:  # else there is nothing to ping in
+            timers.append(self._heartbeat.next_timer())
         if self._told:
             timers.append(self._clock())
         return min((timer for timer in timers if timer is not None), default=None)

@@ -239,6 +239,27 @@ def test_a_half_open_connection_is_found_by_a_ping() -> None:
     pair.check()
 
 
+def test_pings_that_are_due_wait_for_a_session() -> None:
+    """Without one nothing can be pinged: the client does not wake up for it, again and again."""
+    pair = Pair(
+        key=TEST_KEY, temp_key_lifetime=3600, network=Network(latency=2), keep_alive=KeepAlive(0.5, 60)
+    )
+    rung = 0
+
+    def handle_timer(inner: Any = pair.client.handle_timer) -> Any:
+        nonlocal rung
+        rung += 1
+        return inner()
+
+    pair.client.handle_timer = handle_timer  # type: ignore[method-assign]
+    pair.invoke(send_code())
+    pair.run(until=lambda: pair.client.is_ready)
+    assert rung == 0
+    pair.run(for_=10)
+    assert [call.outcome for call in pair.calls] == ["answered"]
+    assert "ping_delay_disconnect" in {said.name for said in pair.ledger.said}
+
+
 def test_a_half_open_connection_is_closed_by_the_server_in_time() -> None:
     pair = Pair(keep_alive=KeepAlive())
     pair.run(for_=61)  # a ping has asked for it

@@ -126,6 +126,7 @@ class End:
             if not self.is_over:
                 self.is_over = True
                 self.link.finish()
+                self.peer.link.ignore()
                 reason = self._reason or ConnectionClosed("the connection was closed")
                 self.line.owner.ended(self, reason)
         else:

@@ -145,6 +145,10 @@ class Link(Generic[T]):
         self.is_over = True
         self._deliver = _nowhere
         self._ended = _nobody
+        self.ignore()
+
+    def ignore(self) -> None:
+        """Nobody is there any more to take what is on its way."""
         for entry in self._under_way:
             entry.cancel()
         self._under_way.clear()

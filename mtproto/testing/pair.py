@@ -133,12 +133,12 @@ class Pair:
             self.state.add_key(auth_key, salt)
         self._client = partial(
             ClientConnection,
-            [] if key is None else [key.public],
             transport=transport,
             obfuscated=obfuscated,
             mtproxy_secret=mtproxy_secret,
         )
         client = self._client(
+            [] if key is None else [key.public],
             auth_key=auth_key,
             server_salt=0 if auth_key is None else salt,
             time_offset=0.0 if knows_time and auth_key is not None else None,
@@ -364,7 +364,7 @@ class Pair:
     def join(self, *, network: Network, queries: int) -> None:
         """Let another client connect to the server, and say nothing any more after so many queries."""
         rng = self._rng(f"stranger {len(self.crowd.open) + len(self.crowd.endings)}")
-        client = self._client(clock=self.clock, rng=rng)
+        client = self._client([self._keys[0].public], clock=self.clock, rng=rng)
         silence = self.deadlines.silence
         self.crowd.join(client, self._new_server(), network=network, silence=silence, queries=queries)
 

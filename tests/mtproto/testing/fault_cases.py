@@ -130,6 +130,7 @@ CASES: tuple[Case, ...] = (
     Case(faults.SlowReader(rate=10.0), ("C11",)),
     Case(faults.Slowloris(count=20), options=PATIENT),
     Case(faults.Slowloris(count=20, rate=0), options=PATIENT),
+    Case(faults.Slowloris(count=20, rate=9.0), options={"deadlines": Deadlines(silence=100.0)}),
     Case(faults.HalfHandshakes(count=20), options=PATIENT),
     Case(faults.HalfHandshakes(count=2, queries=2), options=PATIENT),
     Case(faults.DhGenRetry(), options=AGREED),

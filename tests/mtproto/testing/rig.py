@@ -138,7 +138,6 @@ def _held(pair: Pair) -> Iterator[tuple[str, int]]:
         if other.session_id == session.session_id:
             yield "server's acks", len(other.acks)
             yield "server's requests", len(other.open_requests)
-            yield "answers", len(other.answers)
             yield "messages", len(other.sent.unacknowledged())
 
 

@@ -181,3 +181,12 @@ def test_what_is_lost_with_the_stream_is_not_waited_for() -> None:
     receiver.clock.step()
     receiver.link.drop()
     assert (receiver.clock.deeds, receiver.clock.next(), receiver.data) == (0, None, b"0")
+
+
+def test_what_nobody_takes_any_more_is_not_waited_for() -> None:
+    receiver = Receiver(Network(latency=5))
+    receiver.link.send(b"0123")
+    receiver.link.ignore()
+    receiver.link.send(b"4567")
+    receiver.run()
+    assert receiver.data == b"4567"

@@ -54,6 +54,7 @@ class End:
         self.connection = connection
         self.notes: list[Said] = []
         self.is_over = False
+        self._half_read: Carried = ()
         self._reason: MTProtoError | None = None
         self._timer: Entry | None = None
         self._timer_for: float | None = None
@@ -74,15 +75,25 @@ class End:
             return
         self._heard = self.line.timeline.now
         self.line.owner.arrived(notes)
-        if not self._run(lambda: self.connection.receive_data(data)):
-            self.line.owner.doubted(notes)
+        self._half_read += notes
+        is_open = self._run(lambda: self.connection.receive_data(data))
+        if not is_open:
+            self._doubt()
+        elif not self.connection._framing.buffered:
+            self._half_read = ()
         self.line.pump()
+
+    def _doubt(self) -> None:
+        """What came since the last whole frame may be in the midst of another, whose length was changed."""
+        self.line.owner.doubted(self._half_read)
+        self._half_read = ()
 
     def finish(self, ending: Ending) -> None:
         """The stream has ended."""
         if not self.connection.closed:
             self._reason = ConnectionClosed(f"the {self.side.peer.name.lower()} closed the connection")
             self._run(self._eof)
+            self._doubt()
         self.line.pump()
 
     def _eof(self) -> list[Any]:
@@ -94,6 +105,7 @@ class End:
         if not self.connection.closed:
             self._reason = reason
             self.connection.abandon()
+            self._doubt()
 
     def inject(self, payload: bytes, notes: Carried = ()) -> None:
         """Send a payload as it is; nothing where the connection is closed."""

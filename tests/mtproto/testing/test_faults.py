@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import FrozenInstanceError
 from functools import cache
+from random import Random
 from typing import Any
 
 import pytest
 
 import tl
 from mtproto.connection import Deadlines, KeepAlive
-from mtproto.errors import ConnectionClosed, LocalProtocolError
+from mtproto.errors import ConnectionClosed, FateUnknown, LocalProtocolError
 from mtproto.events import MessageDropped, MessageReceived, QuickAckReceived
 from mtproto.session import BadMessage
 from mtproto.side import Side
@@ -237,6 +238,30 @@ def test_nothing_is_sent_after_a_bad_answer_in_a_key_exchange(kind: str) -> None
     asked = sum(side is CLIENT for _, side, _ in pair.wire)
     expected = [count for name, count in frames.items() if kind.startswith(name)]
     assert asked in (expected or (1, 2, 3))
+
+
+WIRES = [
+    ("full", False),
+    *((name, hidden) for name in FRAMINGS if name != "full" for hidden in (False, True)),
+]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_two_at_a_time(seed: int) -> None:
+    """Any two; but what is in place of an answer to what was in place of a request would pass for an answer."""
+    random = Random(seed)
+    cases = [case.fault for case in ON_ALL_TRANSPORTS if not case.options]
+    two = random.sample([fault for fault in cases if not isinstance(fault, faults.BadAnswer)], 2)
+    transport, obfuscated = random.choice(WIRES)
+    if any(isinstance(fault, faults.FlipBit | faults.ForgedQuickAck) for fault in two):
+        transport = "padded"
+    pair = run_with(
+        *two, calls=10, transport=transport, obfuscated=obfuscated and transport != "full", seed=seed
+    )
+    pair.run(for_=420)
+    pair.run(deadline=DEADLINE)
+    pair.check(errors=(*two[0].errors, *two[1].errors, FateUnknown))
+    assert all(call.executed <= 1 for call in pair.calls)
 
 
 # Bad use

@@ -61,6 +61,7 @@ CASES: tuple[tuple[Fault, type[Exception] | None], ...] = (
     (faults.BadRequest(kind="bomb of 200 MiB"), RpcError),
     (faults.BadRequest(kind="arrays 100000 deep", nth=1), RpcError),
     (faults.ForgedQuickAck(times=9), None),
+    (faults.Truncate(), None),
     (faults.Truncate(nth=1), None),
     (faults.Truncate(nth=1, keep=40, ending=Ending.RST), None),
     (faults.DhGenRetry(times=5), None),

@@ -146,16 +146,22 @@ def _is_awaited(step: Step) -> bool:
 
 
 def _asked_for(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps without what was refused then, and without what is about keys and salts."""
+    """The steps without what was refused then, what is about keys and salts, and answers that can't come now."""
     refused = {s.answers for s in steps if s.name in ("bad_server_salt", "bad_msg_notification")}
     left_out = {
         s.msg_id
         for s in steps
         if s.side is Side.CLIENT and (s.msg_id in refused or s.outer in refused or s.kind in _OWN_BUSINESS)
     }
-    kept = [
-        s for s in steps if s.msg_id not in left_out and (s.side is Side.CLIENT or s.answers not in left_out)
-    ]
+    open_ = {s.msg_id for s in steps if s.side is Side.CLIENT} - left_out
+    kept: list[Step] = []
+    for step in steps:
+        if _is_awaited(step):
+            if step.answers not in open_:
+                continue  # an answer that came twice, or to what was asked in another connection
+            open_.discard(step.answers)
+        if (step.msg_id if step.side is Side.CLIENT else step.answers) not in left_out:
+            kept.append(step)
     return tuple(replace(step, index=index) for index, step in enumerate(kept))
 
 

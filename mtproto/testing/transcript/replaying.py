@@ -109,12 +109,13 @@ async def run_client(replay: ClientReplay, host: str, port: int, *, timeout: flo
     reader, writer = await asyncio.open_connection(host, port)
     try:
         async with asyncio.timeout(timeout):
+            writer.write(replay.data_to_send())
             while not replay.is_done:
-                writer.write(replay.data_to_send())
                 data = await reader.read(_READ_SIZE)
                 if not data:
                     raise ConnectionClosed("the server closed the connection before all was said again")
                 await asyncio.get_running_loop().run_in_executor(None, replay.receive_data, data)
+                writer.write(replay.data_to_send())
     except TimeoutError:
         raise RequestTimeout(f"not all was answered within {timeout} s") from None
     finally:

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
+import tl
+from mtproto import service
 from mtproto.errors import RemoteProtocolError
 from mtproto.message import constructor_id, unpack_gzip
-from mtproto.service import GzipPacked
 from mtproto.side import Side
 from mtproto.testing.transcript.errors import TranscriptError
 from mtproto.testing.transcript.files import Transcript
 from mtproto.testing.transcript.reading import Schemas, asked
 from mtproto.testing.transcript.records import Cut, Record, Said, Sealed
 
-__all__ = ["Step", "kind_of", "script"]
+__all__ = ["Step", "kind_of", "script", "unanswered"]
+
+_DROP: Final = "rpc_drop_answer"
+_ANSWERS: Final = ("rpc_result", "bad_server_salt", "bad_msg_notification")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +59,12 @@ def script(transcript: Transcript, stream: int = 0, schemas: Schemas | None = No
         )
     known = Schemas() if schemas is None else schemas
     steps: list[Step] = []
+    seen: set[tuple[Side, int]] = set()
     containers = {r.number: r.msg_id for r in records if isinstance(r, Said) and r.name == "msg_container"}
     for said in _said(records):
-        if said.msg_id is None or said.name == "msg_container":
-            continue
+        if said.msg_id is None or said.name == "msg_container" or (said.side, said.msg_id) in seen:
+            continue  # what was sent again is the same message
+        seen.add((said.side, said.msg_id))
         body = _whole(said, records)
         kind = kind_of(body, known)
         outer = containers.get(said.inside or 0) or said.msg_id
@@ -67,9 +74,32 @@ def script(transcript: Transcript, stream: int = 0, schemas: Schemas | None = No
     return tuple(steps)
 
 
+def unanswered(steps: Sequence[Step]) -> frozenset[int]:
+    """Which requests got neither an answer nor a refusal, and were not dropped by their client, by their index."""
+    settled: set[int | None] = set()
+    for step in steps:
+        if step.side is Side.SERVER and step.name in _ANSWERS:
+            settled.add(step.answers)
+        elif step.side is Side.CLIENT and step.kind == _DROP:
+            settled.add(_dropped(step))
+    return frozenset(s.index for s in steps if _is_request(s) and not settled & {s.msg_id, s.outer})
+
+
+def _is_request(step: Step) -> bool:
+    """Whether it is owed an answer: a call of the API, or of what no schema has."""
+    return step.side is Side.CLIENT and (step.kind not in service.SCHEMA.by_name or step.kind == _DROP)
+
+
+def _dropped(step: Step) -> int | None:
+    try:
+        return int(service.decode(step.body, service.RpcDropAnswer).req_msg_id)
+    except tl.DecodeError:
+        return None
+
+
 def kind_of(body: bytes, schemas: Schemas) -> str:
     """What a message is compared by: the name of its function, without wrappers and gzip_packed, or its id."""
-    if constructor_id(body) == GzipPacked.CONSTRUCTOR_ID:
+    if constructor_id(body) == service.GzipPacked.CONSTRUCTOR_ID:
         try:
             body = unpack_gzip(body)
         except RemoteProtocolError:

@@ -19,7 +19,7 @@ from mtproto.testing.transcript.errors import ReplayMismatch
 from mtproto.testing.transcript.files import Transcript
 from mtproto.testing.transcript.reading import API, Schemas
 from mtproto.testing.transcript.replay import QUIET, Replay
-from mtproto.testing.transcript.script import Step, kind_of, script
+from mtproto.testing.transcript.script import Step, kind_of, script, unanswered
 from mtproto.transport import ProxySecret, ServerFraming
 
 __all__ = ["ServerReplay", "replay_server"]
@@ -52,6 +52,8 @@ class ServerReplay(Replay):
         super().__init__(steps, ServerFraming(secret=secret, rng=rng), schemas=schemas, clock=clock, rng=rng)
         self.auth_keys = {} if auth_keys is None else auth_keys
         self._heard: set[int] = set()
+        self._unanswered = unanswered(steps)
+        self._owed: list[str] = []
         self._handshake = ServerHandshake(keys, clock=clock, rng=rng)
 
     @property
@@ -82,6 +84,8 @@ class ServerReplay(Replay):
         if step is not None:
             self._taken.add(step.index)
             self._rewriter.met(step, message.msg_id, outer)
+            if step.index in self._unanswered:
+                self._owed.append(step.kind)
             return
         answer = self._by_hand(message)
         if answer is not None:
@@ -93,10 +97,11 @@ class ServerReplay(Replay):
         return [step for step in steps if step.index not in self._taken]
 
     def _match(self, body: bytes) -> Step | None:
-        """The first of what is left that says this, or at least asks for the same."""
+        """The first of what is left that says this, or at least asks for the same; rather one that was answered."""
         kind = kind_of(body, self._schemas)
         left = [step for step in self._left() if step.kind == kind]
-        return next((step for step in left if step.body == body), left[0] if left else None)
+        left.sort(key=lambda step: (step.body != body, step.index in self._unanswered))
+        return left[0] if left else None
 
     def _by_hand(self, message: Message) -> bytes | None:
         """What is owed to a message about the session itself; None where that is nothing.
@@ -120,6 +125,12 @@ class ServerReplay(Replay):
             case _:
                 raise ReplayMismatch(f"the client asks for {kind}; {self._expected()}")
 
+    def _go_on(self) -> None:
+        """Say what is due; raise ReplayMismatch where the client waits for what will never be."""
+        super()._go_on()
+        if self._owed:
+            raise ReplayMismatch(f"the client asks for {self._owed[0]}, to which no answer was recorded")
+
     def _expected(self) -> str:
         kinds = list(dict.fromkeys(step.kind for step in self._left()))
         return f"in the transcript come {', '.join(kinds[:4])}" if kinds else "the transcript ends here"
@@ -129,7 +140,7 @@ class ServerReplay(Replay):
         if step.name in QUIET:
             self._sent.add(step.index)
             return False
-        left = self._left()
+        left = [other for other in self._left() if other.index not in self._unanswered]
         if step.answers is None:
             return all(other.index > step.index for other in left)
         return not any(step.answers in (other.msg_id, other.outer) for other in left)

@@ -19,11 +19,15 @@ _AFTER: Final = api.InvokeAfterMsg.CONSTRUCTOR_ID
 
 
 class Rewriter:
-    """What became of recorded msg_ids: `own` are those of our messages, `peer` those of the live side's."""
+    """What became of recorded msg_ids: `own` are those of our messages, `peer` those of the live side's.
+
+    `first` is the lowest of what the live side has sent: a new session begins with that, in whatever order it asks.
+    """
 
     def __init__(self) -> None:
         self.own: dict[int, int] = {}
         self.peer: dict[int, int] = {}
+        self.first = 0
         self._outer: dict[int, dict[int, None]] = {}
 
     def met(self, step: Step, msg_id: int, outer: int) -> None:
@@ -38,7 +42,7 @@ class Rewriter:
     def rewritten(self, step: Step, salt: int) -> list[bytes]:
         """The body of our own step, as it has to be now.
 
-        None where nothing is left of it, several where what was refused in one container has come in several now.
+        Several where what was refused in one container has come in several now, none where nothing is left of it.
         """
         body = step.body
         number = constructor_id(body)
@@ -66,7 +70,7 @@ class Rewriter:
             setattr(found, field, self._of_peer(step.answers))
         match found:
             case service.NewSessionCreated():
-                found.server_salt = salt
+                found.first_msg_id, found.server_salt = self.first, salt
             case service.MsgDetailedInfo() | service.MsgNewDetailedInfo():
                 found.answer_msg_id = self.own.get(found.answer_msg_id, found.answer_msg_id)
             case service.RpcDropAnswer():

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
-from mtproto import service
+from mtproto import api, service
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.crypto.rsa import PrivateKey
 from mtproto.envelope import UNKNOWN_AUTH_KEY, Cipher, Envelope
@@ -27,6 +28,7 @@ __all__ = ["ServerReplay", "replay_server"]
 _UNKNOWN: Final = 1
 _RECEIVED: Final = 4
 """What msgs_state_info says of a message."""
+_BIND: Final = api.auth.BindTempAuthKey.TL_NAME
 
 
 class ServerReplay(Replay):
@@ -49,6 +51,7 @@ class ServerReplay(Replay):
         rng: Callable[[int], bytes],
     ) -> None:
         secret = None if mtproxy_secret is None else ProxySecret.read(mtproxy_secret)
+        steps = _without_bindings(steps)
         super().__init__(steps, ServerFraming(secret=secret, rng=rng), schemas=schemas, clock=clock, rng=rng)
         self.auth_keys = {} if auth_keys is None else auth_keys
         self._heard: set[int] = set()
@@ -80,6 +83,7 @@ class ServerReplay(Replay):
 
     def _take(self, message: Message, outer: int) -> None:
         self._heard.add(message.msg_id)
+        self._rewriter.first = min(self._heard)
         step = self._match(message.body)
         if step is not None:
             self._taken.add(step.index)
@@ -109,6 +113,8 @@ class ServerReplay(Replay):
         Raise ReplayMismatch for any other.
         """
         kind = kind_of(message.body, self._schemas)
+        if kind == _BIND:  # whatever the key: the recorded server knew another one
+            return bytes(service.RpcResult(req_msg_id=message.msg_id, result=api.BoolTrue()))
         found = self._schemas.meaning(message.body).found
         match found:
             case service.Ping() | service.PingDelayDisconnect():
@@ -144,6 +150,18 @@ class ServerReplay(Replay):
         if step.answers is None:
             return all(other.index > step.index for other in left)
         return not any(step.answers in (other.msg_id, other.outer) for other in left)
+
+
+def _without_bindings(steps: Sequence[Step]) -> list[Step]:
+    """The steps without bindings of temporary keys, and their answers: a live client binds as many as it likes."""
+    bindings = {step.msg_id for step in steps if step.side is Side.CLIENT and step.kind == _BIND}
+    kept: list[Step] = []
+    for step in steps:
+        if step.name == "new_session_created" and step.answers in bindings:
+            step = replace(step, answers=None)
+        if (step.msg_id if step.side is Side.CLIENT else step.answers) not in bindings:
+            kept.append(step)
+    return kept
 
 
 def replay_server(

@@ -285,19 +285,6 @@ def test_a_replay_of_a_replay_says_the_same() -> None:
     assert again.server.is_done
 
 
-def test_a_recorded_binding_of_a_temporary_key_is_answered_for_another_one() -> None:
-    talk, file = Talk(temp_key_lifetime=86_400), io.StringIO()
-    with Recorder(file, clock=talk.clock) as recorder:
-        recorder.client(talk.client)
-        talk.run()
-        talk.ask(GOOD)
-    live = Live(Transcript.parse(file.getvalue().splitlines()), temp_key_lifetime=86_400)
-    live.run()
-    live.client.send_request(GOOD)
-    live.run()
-    assert live.answers() == [CODE]
-
-
 # What does not fit
 
 

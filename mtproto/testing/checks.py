@@ -37,6 +37,9 @@ def _unfinished(pair: Pair) -> Iterator[str]:
         yield f"the client has no connection: {pair.failures[-1]}"
     if pair.failures:
         yield f"{len(pair.failures)} connections have ended, the last one because: {pair.failures[-1]}"
+    if pair.ledger.said:
+        last = [f"{said.side.name} {said.name}" for said in pair.ledger.said[-_SHOWN:]]
+        yield f"{len(pair.ledger.said)} messages were said, the last of them: {', '.join(last)}"
 
 
 def _some(things: list[object] | list[Call[object]]) -> str:

@@ -28,13 +28,14 @@ from mtproto.side import Side
 from mtproto.testing.answering import Answering
 from mtproto.testing.caller import Caller
 from mtproto.testing.calls import Call
-from mtproto.testing.checks import StillRunning, check
+from mtproto.testing.checks import check
 from mtproto.testing.crowd import Crowd
 from mtproto.testing.faults.base import Altered, Fault
 from mtproto.testing.handlers import Handlers, default_handlers
 from mtproto.testing.ledger import Ledger
 from mtproto.testing.line import Carried, End, Line
 from mtproto.testing.network import Ending, Network
+from mtproto.testing.running import DEADLINE, MAX_STEPS, run
 from mtproto.testing.scenes import LineChannel, PairScene
 from mtproto.testing.timeline import START, Timeline
 from mtproto.transport import ProxySecret
@@ -43,7 +44,6 @@ __all__ = ["Pair"]
 
 R = TypeVar("R")
 
-_MAX_STEPS_AT_ONCE = 100_000
 _RESTART_TIME = 0.01  # at least one tick of msg_ids, or new sessions would repeat those of the old ones
 _FOR_EVER = Deadlines(opening=None, first_frame=None, partial_frame=None, reading=None, silence=None)
 
@@ -269,30 +269,16 @@ class Pair:
         *,
         until: Callable[[], object] | None = None,
         for_: float | None = None,
-        deadline: float = 3600.0,
+        deadline: float = DEADLINE,
+        max_steps: int = MAX_STEPS,
     ) -> None:
         """Let time pass: until all is quiet, or `until` says so, or `for_` so many seconds.
 
         Quiet means that every call is done, nothing is on its way, and what has come is acknowledged.  Raise
-        StillRunning where that takes more than `deadline` seconds of virtual time, or no time passes although
-        things happen on and on.
+        StillRunning where that takes more than `deadline` seconds of virtual time, or more than `max_steps` things
+        happen (a piece of a stream arrives, a timer rings), or no time passes although they happen on and on.
         """
-        if for_ is not None and until is not None:
-            raise LocalProtocolError("until and for_ exclude each other")
-        end = self.clock.now + (deadline if for_ is None else for_)
-        is_done = (lambda: False) if for_ is not None else until or self._is_quiet
-        steps, since = 0, self.clock.now
-        while not is_done():
-            when = self.clock.next()
-            if when is None or when > end:
-                self.clock.skip(end)
-                if for_ is None and not is_done():
-                    raise StillRunning(self, f"after {deadline:g} s")
-                return
-            self.clock.step()
-            steps, since = (steps + 1, since) if self.clock.now == since else (0, self.clock.now)
-            if steps > _MAX_STEPS_AT_ONCE:
-                raise StillRunning(self, f"after {steps} events at one time")
+        run(self, self._is_quiet, until=until, for_=for_, deadline=deadline, max_steps=max_steps)
 
     def _is_quiet(self) -> bool:
         if self.clock.deeds or self.at_work or self._caller.open:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import subprocess
 import sys
 from hashlib import sha256
@@ -385,6 +387,46 @@ def test_a_script_that_takes_no_time_is_stopped_too() -> None:
         pair.run()
 
 
+@pytest.mark.parametrize("how", [{"deadline": 2.0}, {"for_": 2.0}, {"until": lambda: False, "deadline": 2.0}])
+def test_a_script_that_says_something_on_and_on_is_stopped_too(how: dict[str, Any]) -> None:
+    pair = Pair(network=Network(latency=0.001))
+
+    def again() -> None:
+        pair.invoke(send_code())
+        pair.clock.after(0.002, again)
+
+    again()
+    with pytest.raises(
+        StillRunning, match=r"not done after 500 events in 0\.\d+ s, the most that max_st"
+    ) as stopped:
+        pair.run(**how, max_steps=500)
+    assert "things are on their way" in str(stopped.value)
+    assert re.search(r"\d{3} messages were said, the last of them: .*SERVER rpc_result", str(stopped.value))
+
+
+@pytest.mark.parametrize(
+    ("how", "complaint"),
+    [
+        ({"for_": math.inf}, "got inf for for_, expected a number of seconds"),
+        ({"for_": math.nan}, "got nan for for_, expected a number of seconds"),
+        ({"for_": -5}, "got -5 for for_, expected a number of seconds, 0 or more"),
+        ({"for_": "x"}, "got 'x' for for_, expected a number of seconds"),
+        ({"for_": True}, "got True for for_, expected a number of seconds"),
+        ({"deadline": math.inf}, "got inf for deadline, expected a number of seconds"),
+        ({"deadline": math.nan}, "got nan for deadline, expected a number of seconds"),
+        ({"deadline": -1}, "got -1 for deadline, expected a number of seconds, 0 or more"),
+        ({"deadline": 10**400}, "for deadline, expected a number of seconds"),
+        ({"until": True}, "got True for until, expected a function or None"),
+        ({"max_steps": 0}, "got 0 for max_steps, expected an int >= 1"),
+        ({"max_steps": math.inf}, "got inf for max_steps, expected an int >= 1"),
+        ({"until": lambda: True, "for_": 1}, "until and for_ exclude each other"),
+    ],
+)
+def test_how_no_pair_can_run(how: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(LocalProtocolError, match=complaint):
+        Pair().run(**how)
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
@@ -422,8 +464,6 @@ def test_a_mistake_of_a_handler_is_raised_where_the_pair_runs() -> None:
 
 def test_bad_arguments_are_refused() -> None:
     pair = Pair()
-    with pytest.raises(LocalProtocolError, match="exclude each other"):
-        pair.run(until=lambda: True, for_=1)
     with pytest.raises(LocalProtocolError, match="expected an int >= 0"):
         pair.cut(Side.CLIENT, -1)
     with pytest.raises(LocalProtocolError, match="expected more than 0"):

@@ -1,0 +1,61 @@
+"""How a Pair lets time pass, and who stops it where that would take for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from mtproto.errors import LocalProtocolError
+from mtproto.testing.arguments import check_callable, check_number, check_whole
+from mtproto.testing.checks import StillRunning
+
+if TYPE_CHECKING:
+    from mtproto.testing.pair import Pair
+
+__all__ = ["DEADLINE", "MAX_STEPS", "run"]
+
+DEADLINE: Final = 3600.0
+"""For how many seconds of virtual time a Pair runs, where nobody says otherwise."""
+MAX_STEPS: Final = 250_000
+"""How many things may happen in it: with messages all the time, that is a minute or two of everyone's time."""
+_MAX_STEPS_AT_ONCE: Final = 100_000
+
+
+def run(
+    pair: Pair,
+    is_quiet: Callable[[], bool],
+    *,
+    until: Callable[[], object] | None,
+    for_: float | None,
+    deadline: float,
+    max_steps: int,
+) -> None:
+    """What `Pair.run` does."""
+    check_callable("until", until)
+    check_number("deadline", deadline, "seconds", least=0)
+    check_whole("max_steps", max_steps, least=1)
+    if for_ is not None:
+        check_number("for_", for_, "seconds", least=0)
+        if until is not None:
+            raise LocalProtocolError("until and for_ exclude each other")
+    clock = pair.clock
+    begun = since = clock.now
+    end = begun + (deadline if for_ is None else for_)
+    is_done = (lambda: False) if for_ is not None else until or is_quiet
+    steps = steps_at_once = 0
+    while not is_done():
+        when = clock.next()
+        if when is None or when > end:
+            clock.skip(end)
+            if for_ is None and not is_done():
+                raise StillRunning(pair, f"after {deadline:g} s")
+            return
+        if steps == max_steps:
+            raise StillRunning(
+                pair, f"after {steps} events in {clock.now - begun:g} s, the most that max_steps allows"
+            )
+        clock.step()
+        steps += 1
+        steps_at_once, since = (steps_at_once + 1, since) if clock.now == since else (0, clock.now)
+        if steps_at_once > _MAX_STEPS_AT_ONCE:
+            raise StillRunning(pair, f"after {steps_at_once} events at one time")

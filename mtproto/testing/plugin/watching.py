@@ -26,6 +26,8 @@ _LAST_LINES: Final = 140
 """How many lines of a transcript are in a report; what is between the first and the last is left out."""
 _WIDTHS: Final = (60, 120)
 _LONGEST_NAME: Final = 120
+_TELLING: Final = re.compile(r"[\w./]+(::\w+)*(\[[a-z0-9_.-]*[a-z0-9_.]\])?")
+"""The ids of tests no two of which give the same name, not even where capitals are the same as small letters."""
 
 
 class Watched:
@@ -114,9 +116,9 @@ class Watched:
 
 
 def _file_name(node_id: str) -> str:
-    """A name that every file system takes, as near to the test's as can be."""
+    """A name that every file system takes, as near to the test's as can be, and no other test's."""
     name = re.sub(r"[^\w.-]", "-", node_id.replace("::", "-")).strip("-")
-    if len(name) > _LONGEST_NAME:
+    if len(name) > _LONGEST_NAME or not _TELLING.fullmatch(node_id):
         name = f"{name[:_LONGEST_NAME]}-{crc32(node_id.encode()):08x}"
     return name
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -284,10 +285,19 @@ def test_what_all_transports_are(pytestconfig: pytest.Config) -> None:
 
 
 def test_names_of_files() -> None:
-    assert _file_name("tests/test_a.py::TestB::test_c[x/y z]") == "tests-test_a.py-TestB-test_c-x-y-z"
+    assert _file_name("tests/test_a.py::TestB::test_c[full-2.5]") == "tests-test_a.py-TestB-test_c-full-2.5"
     long = [_file_name("a" * 200 + end) for end in "bc"]
     assert len({*long}) == 2
     assert {len(name) for name in long} == {129}
+
+
+def test_no_two_tests_have_files_of_one_name() -> None:
+    values = ("a b", "a-b", "a/b", "a", "a-", "A", "a]", "\u00e9", "e\u0301", "a::b")
+    ids = [f"test_a.py::test[{value}]" for value in values]
+    ids += ["tests/b.py::test", "tests-b.py::test", "test_a.py::test::a"]
+    names = {_file_name(node_id).lower() for node_id in ids}
+    assert len(names) == len(ids) - 1, "test::a and test[a] are no two tests of one file"
+    assert all(re.fullmatch(r"[\w.-]+", name) for name in names)
 
 
 def test_long_transcripts_are_shortened() -> None:

@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,12 @@ def _seed(text: str) -> int:
         raise argparse.ArgumentTypeError(f"got {text!r:.60}, expected a whole number") from None
 
 
+def _directory(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("got nothing, expected a directory")
+    return text
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options --mtproto-seed and --mtproto-transcript."""
     group = parser.getgroup("mtproto", "clients and servers of MTProto (mtwire)")
@@ -61,6 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--mtproto-transcript",
+        type=_directory,
         metavar="DIR",
         help="write what was said in tests with mtproto's fixtures to DIR: *.jsonl, *.keys, *.html",
     )
@@ -73,9 +81,21 @@ def pytest_configure(config: pytest.Config) -> None:
         "mtproto(transports=..., obfuscated=..., faults=[...], network=..., handlers=..., strict=..., seed=..., "
         "check=...): what mtproto_pair, mtproto_server and mtproto_client are like (mtwire: docs/testing.md)",
     )
+    if config.option.mtproto_transcript is not None:
+        _make(config.invocation_params.dir / config.option.mtproto_transcript)
     if config.option.mtproto_seed is None:
         given: dict[str, int] = getattr(config, "workerinput", {})
         config.option.mtproto_seed = given.get("mtproto_seed", SystemRandom().randrange(2**32))
+
+
+def _make(directory: Path) -> None:
+    """Now, and not when the first test is over, it has to be said that this can't be."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise pytest.UsageError(
+            f"argument --mtproto-transcript: can't make the directory {directory}: {error.strerror}"
+        ) from None
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -112,8 +132,12 @@ def pytest_runtest_makereport(
         if report.failed:
             report.sections += watch.sections()
         if report.when == "teardown":
-            watch.end()
             del item.stash[WATCHED]
+            try:
+                watch.end()
+            except OSError as error:
+                report.outcome = "failed"
+                report.longrepr = f"the transcript was not written: {error}"
     return report
 
 

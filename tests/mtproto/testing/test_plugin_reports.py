@@ -395,6 +395,49 @@ def test_a_seed_that_is_no_number(stranger: Stranger) -> None:
     assert "Traceback" not in printed
 
 
+@pytest.mark.parametrize(
+    ("directory", "complaint"),
+    [
+        ("", "got nothing, expected a directory"),
+        ("test_mine.py", "can't make the directory {project}/test_mine.py: File exists"),
+        ("test_mine.py/out", "can't make the directory {project}/test_mine.py/out: Not a directory"),
+    ],
+)
+def test_a_directory_of_transcripts_that_can_not_be(
+    stranger: Stranger, directory: str, complaint: str
+) -> None:
+    printed = stranger.pytest(f"--mtproto-transcript={directory}", "test_mine.py")
+    where = complaint.format(project=stranger.project)
+    assert re.search(
+        rf"(?i)^.*error: argument --mtproto-transcript: {re.escape(where)}$", printed, re.MULTILINE
+    )
+    assert "Traceback" not in printed
+    assert "test session starts" not in printed
+
+
+GONE = """\
+from pathlib import Path
+import shutil
+
+
+def test_vanishes(mtproto_pair):
+    shutil.rmtree("vanishing")
+    Path("vanishing").touch()
+
+
+def test_after_it(): pass
+"""
+
+
+def test_transcripts_that_can_not_be_written_any_more(stranger: Stranger) -> None:
+    stranger.write(test_gone=GONE)
+    printed = stranger.pytest("--mtproto-transcript=vanishing", "test_gone.py")
+    (stranger.project / "vanishing").unlink()
+    text = report(printed, "test_vanishes")
+    assert text.startswith("the transcript was not written: [Errno 17] File exists")
+    assert "2 passed, 1 error" in printed
+
+
 def test_who_does_without_it_can(stranger: Stranger) -> None:
     stranger.write(test_other="def test(): pass\n")
     assert "1 passed" in stranger.pytest("-p", "no:mtproto", "--noconftest", "test_other.py")

@@ -30,11 +30,12 @@ from mtproto.testing.caller import Caller
 from mtproto.testing.calls import Call
 from mtproto.testing.checks import check
 from mtproto.testing.crowd import Crowd
-from mtproto.testing.faults.base import Altered, Fault
+from mtproto.testing.faults.base import Fault
 from mtproto.testing.handlers import Handlers, default_handlers
 from mtproto.testing.ledger import Ledger
 from mtproto.testing.line import Carried, End, Line
 from mtproto.testing.network import Ending, Network
+from mtproto.testing.passage import Passage
 from mtproto.testing.running import DEADLINE, MAX_STEPS, run
 from mtproto.testing.scenes import LineChannel, PairScene
 from mtproto.testing.timeline import START, Timeline
@@ -99,7 +100,6 @@ class Pair:
             raise LocalProtocolError("temporary keys are agreed on: that takes an RSA key")
         self.seed = seed
         self.clock = Timeline(start)
-        self.network = network
         self.state = ServerState(clock=self.clock, rng=self._rng("server"), strict=strict)
         self.ledger = Ledger(self.state)
         self.client_events: list[ClientEvent] = []
@@ -160,6 +160,7 @@ class Pair:
         self.crowd = Crowd(self.clock, self._random)
         """Others who are connected to the server."""
         self._scene = PairScene(self)
+        self._passage = Passage(self, self._caller, self._scene, network, self._random)
         self._open_line()
         for fault in faults:
             self.install(fault)
@@ -186,6 +187,11 @@ class Pair:
     def server(self) -> ServerConnection:
         """The server's end of it."""
         return self._line.server
+
+    @property
+    def network(self) -> Network:
+        """What lies between client and server now."""
+        return self._passage.network
 
     @property
     def calls(self) -> list[Call[Any]]:
@@ -329,7 +335,7 @@ class Pair:
 
     def change_network(self, network: Network) -> None:
         """From now on the network is like this, for what is sent from now on."""
-        self.network = network
+        self._passage.network = network
         for line in self.lines:
             for link in line.links.values():
                 link.network = network
@@ -384,44 +390,11 @@ class Pair:
         self.lines.append(self._line)
         channel = LineChannel(self, self._line)
         for end in self._line.ends.values():
-            end.connection.outgoing = self._seam(end, channel)
+            end.connection.outgoing = self._passage.seam(end, channel)
         server.incoming = partial(self._scene.arrived, channel)
         self._caller.send_unsent()
         self._line.pump()
         return True
-
-    def _seam(self, end: End, channel: LineChannel) -> Callable[[bytes, Callable[[bytes], bytes]], bytes]:
-        def outgoing(payload: bytes, frame: Callable[[bytes], bytes]) -> bytes:
-            messages = self.ledger.open(end.side, payload, self.clock.now)
-            self.ledger.sealed(messages)
-            if end.side is Side.CLIENT:
-                self._caller.sealed(messages)
-            frames: list[bytes] = []
-            for item in self._scene.sent(channel, end.side, payload):
-                if isinstance(item, Altered):
-                    frames.append(item.change(frame(item.payload)))
-                    continue
-                carried = messages if item is payload else self.ledger.open(end.side, item, self.clock.now)
-                frames += [frame(copy) for copy in self._passing(end, item, carried)]
-            return b"".join(frames)
-
-        return outgoing
-
-    def _passing(self, end: End, payload: bytes, messages: Carried) -> list[bytes]:
-        """What becomes of a message in the network."""
-        network, random = self.network, self._random
-        if not network.changes_messages or not messages:
-            end.notes += messages
-            return [payload]
-        if random.random() < network.loss:
-            return []
-        copies = 2 if random.random() < network.duplication else 1
-        if random.random() < network.reordering:
-            for _ in range(copies):
-                self.clock.after(network.held, lambda: end.inject(payload, messages))
-            return []
-        end.notes += messages
-        return [payload] * copies
 
     def pump(self) -> None:
         """Let all connections send what they have to; they do so by themselves when they are used from here."""

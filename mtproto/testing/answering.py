@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,6 +19,7 @@ from mtproto.errors import LocalProtocolError, RpcError
 from mtproto.events import RequestReceived, SessionId
 from mtproto.message import MAX_BODY, constructor_id
 from mtproto.session import ServerSession
+from mtproto.testing.arguments import check_number
 from mtproto.testing.context import Memory, RequestContext
 from mtproto.testing.handlers import UNBOUND, Handlers, checked, tl_name, with_context
 from mtproto.testing.order import MAX_OUTCOMES
@@ -39,8 +39,7 @@ class Later:
     answer: object
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.seconds) and self.seconds >= 0):
-            raise LocalProtocolError(f"got {self.seconds!r} seconds, expected a number of them, 0 or more")
+        check_number("Later", self.seconds, "seconds", least=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +202,12 @@ class Answering:
             raise LocalProtocolError(
                 f"the handler of {request.TL_NAME} gave {result!r:.60}, and a Pair has no loop to await it in"
             )
-        return tl.encode_result(request, result)  # type: ignore[arg-type]
+        try:
+            return tl.encode_result(request, result)  # type: ignore[arg-type]
+        except tl.EncodeError as error:
+            raise LocalProtocolError(
+                f"the handler of {request.TL_NAME} gave what is no answer: {error}"
+            ) from error
 
     def _answer(self, event: RequestReceived, answer: _Answer) -> None:
         self.at_work -= 1

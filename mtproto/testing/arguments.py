@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import inf, isfinite
 
+import tl
 from mtproto.errors import LocalProtocolError
 
-__all__ = ["check_callable", "check_kind", "check_number", "check_whole"]
+__all__ = ["check_callable", "check_kind", "check_list", "check_message", "check_number", "check_whole"]
 
 
-def check_kind(name: str, value: object, kind: type, *, or_none: bool = False) -> None:
-    """Raise unless the value is of this class, or None where that will do, too."""
+def check_kind(name: str, value: object, kind: type, *, or_none: bool = False, secret: bool = False) -> None:
+    """Raise unless the value is of this class, or None where that will do, too; a secret one is not told."""
     if not (isinstance(value, kind) or (or_none and value is None)):
-        article = "an" if kind.__name__[0] in "AEIOUaeiou" else "a"
-        raise _wrong(name, value, f"{article} {kind.__name__}{' or None' if or_none else ''}")
+        got = _a(type(value)) if secret else f"{value!r:.60}"
+        raise LocalProtocolError(f"got {got} for {name}, expected {_a(kind)}{' or None' if or_none else ''}")
 
 
-def check_callable(name: str, value: object) -> None:
-    """Raise unless the value is a function, or None."""
-    if value is not None and not callable(value):
-        raise _wrong(name, value, "a function or None")
+def _a(kind: type) -> str:
+    return f"{'an' if kind.__name__[0] in 'AEIOUaeiou' else 'a'} {kind.__name__}"
+
+
+def check_callable(name: str, value: object, *, or_none: bool = True) -> None:
+    """Raise unless the value is a function, or None where that will do, too."""
+    if not (callable(value) or (or_none and value is None)):
+        raise _wrong(name, value, f"a function{' or None' if or_none else ''}")
+
+
+def check_list(name: str, value: object, of: str) -> None:
+    """Raise unless the value is a list, or can be iterated over like one; what is in it is for others to see."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise _wrong(name, value, f"a list of {of}")
+
+
+def check_message(value: object) -> None:
+    """Raise unless the value is what a message has: an object, or boxed bytes."""
+    if not isinstance(value, tl.TLObject | bytes):
+        raise LocalProtocolError(f"got {value!r:.60}, expected an object of a schema, or bytes")
 
 
 def check_number(

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from enum import Enum
 from functools import partial
-from math import isfinite
 from random import Random
 from typing import Generic, TypeVar
 
 from mtproto.errors import LocalProtocolError
+from mtproto.testing.arguments import check_number
 from mtproto.testing.timeline import Entry, Timeline
 
 __all__ = ["Ending", "Link", "Network"]
@@ -53,10 +53,7 @@ class Network:
             value = getattr(self, field.name)
             if value is None and field.name in ("bandwidth", "fragment"):
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-                raise LocalProtocolError(f"got {value!r:.60} for {field.name}, expected a number")
-            if value < 0:
-                raise LocalProtocolError(f"got {value} for {field.name}, expected 0 or more")
+            check_number(field.name, value, least=0)
         for name in ("loss", "duplication", "reordering"):
             if getattr(self, name) > 1:
                 raise LocalProtocolError(f"got {getattr(self, name)} for {name}, expected at most 1")

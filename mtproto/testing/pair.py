@@ -26,6 +26,7 @@ from mtproto.errors import LocalProtocolError, MTProtoError
 from mtproto.events import ClientEvent, MessageDropped, RequestReceived, ServerEvent
 from mtproto.side import Side
 from mtproto.testing.answering import Answering
+from mtproto.testing.arguments import check_kind, check_list, check_message, check_number
 from mtproto.testing.caller import Caller
 from mtproto.testing.calls import Call
 from mtproto.testing.checks import check
@@ -96,6 +97,16 @@ class Pair:
     ) -> None:
         if type(seed) is not int:
             raise LocalProtocolError(f"got {seed!r:.60} for a seed, expected an int")
+        check_number("start", start, "seconds of unix time", least=0, below=2**31)
+        check_number("skew", skew, "seconds")
+        check_kind("key", key, PrivateKey, or_none=True, secret=True)
+        check_kind("network", network, Network)
+        check_kind("reconnect", reconnect, Backoff, or_none=True)
+        check_kind("keep_alive", keep_alive, KeepAlive, or_none=True)
+        check_kind("deadlines", deadlines, Deadlines)
+        for name, flag in (("obfuscated", obfuscated), ("strict", strict), ("knows_time", knows_time)):
+            check_kind(name, flag, bool)
+        check_list("faults", faults, "objects of mtproto.testing.faults")
         if temp_key_lifetime is not None and key is None:
             raise LocalProtocolError("temporary keys are agreed on: that takes an RSA key")
         self.seed = seed
@@ -230,6 +241,7 @@ class Pair:
 
     @skew.setter
     def skew(self, seconds: float) -> None:
+        check_number("skew", seconds, "seconds")
         self._skew = seconds
         self._line.pump()
 
@@ -248,13 +260,27 @@ class Pair:
 
         `after` are calls made before; the rest is as for `ClientConnection.send_request`.
         """
+        if not isinstance(request, tl.TLFunction | bytes):
+            raise LocalProtocolError(
+                f"got {request!r:.60} to invoke, expected a function of a schema, or bytes"
+            )
+        check_list("after", after, "calls")
+        after = tuple(after)
+        for call_before in after:
+            self._check_own(call_before)
         options = {"at_least_once": at_least_once, "gzip": gzip, "quick_ack": quick_ack}
-        call: Call[R] = Call(len(self.calls), request, tuple(after), options)
+        call: Call[R] = Call(len(self.calls), request, after, options)
         self._caller.make(call)
         return call
 
+    def _check_own(self, call: Call[Any]) -> None:
+        check_kind("a call", call, Call)
+        if not (call.number < len(self.calls) and self.calls[call.number] is call):
+            raise LocalProtocolError(f"got {call!r}, which is of another Pair, expected a call of {self!r}")
+
     def cancel(self, call: Call[Any]) -> None:
         """Nobody waits for the answer any more."""
+        self._check_own(call)
         self._caller.cancel(call)
 
     def close(self) -> None:
@@ -264,6 +290,7 @@ class Pair:
 
     def notify(self, message: tl.TLObject | bytes) -> None:
         """Let the server send what nobody has asked for, in each session that has a connection."""
+        check_message(message)
         for session in tuple(self.state.carriers):
             self.state.notify(session, bytes(message))
         self.pump()
@@ -304,8 +331,7 @@ class Pair:
 
     def restart(self, *, down: float = _RESTART_TIME) -> None:
         """The server crashes, and is there again `down` seconds later: with its keys, without sessions."""
-        if not down > 0:
-            raise LocalProtocolError(f"got {down!r} seconds of down time, expected more than 0")
+        check_number("down", down, "seconds", above=0)
         self.is_server_up = False
         self.state = self.ledger.state = self.state.restarted()
         self.ledger.forget(Side.SERVER)
@@ -335,6 +361,7 @@ class Pair:
 
     def change_network(self, network: Network) -> None:
         """From now on the network is like this, for what is sent from now on."""
+        check_kind("network", network, Network)
         self._passage.network = network
         for line in self.lines:
             for link in line.links.values():
@@ -342,10 +369,14 @@ class Pair:
 
     def break_line(self, *told: Side) -> None:
         """The connection breaks now; both sides are told, or only these."""
+        for side in told:
+            check_kind("a side", side, Side)
         self._line.break_off(*(told or tuple(Side)))
 
     def cut(self, side: Side, after: int, ending: Ending = Ending.FIN) -> None:
         """What `side` sends in this connection ends after so many bytes of its stream."""
+        check_kind("side", side, Side)
+        check_kind("ending", ending, Ending)
         self._line.cut(side, after, ending)
 
     def half_open(self) -> None:
@@ -450,4 +481,5 @@ class Pair:
         Every call has ended once, with an answer, what a handler raised, or one of these `errors`; none was
         executed twice; numbers were right; what had to be acknowledged was; nothing is left behind.
         """
+        check_list("errors", errors, "classes of errors")
         check(self, tuple(errors))

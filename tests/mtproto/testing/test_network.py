@@ -159,7 +159,8 @@ def test_what_is_on_its_way_is_lost_with_the_stream() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"latency": -1}, "got -1 for latency, expected 0 or more"),
+        ({"latency": -1}, "got -1 for latency, expected a number, 0 or more"),
+        ({"latency": 10**400}, "for latency, expected a number"),
         ({"jitter": "much"}, "got 'much' for jitter, expected a number"),
         ({"latency": float("nan")}, "expected a number"),
         ({"loss": True}, "expected a number"),

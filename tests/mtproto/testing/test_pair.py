@@ -437,6 +437,28 @@ def test_how_no_pair_can_run(how: dict[str, Any], complaint: str) -> None:
         ({"transport": "full", "obfuscated": True}, "can't be obfuscated"),
         ({"temp_key_lifetime": 3600}, "takes an RSA key"),
         ({"handlers": {int: print}}, "expected the class of a function"),
+        ({"network": None}, "got None for network, expected a Network"),
+        ({"network": {"latency": 1}}, "got {'latency': 1} for network, expected a Network"),
+        (
+            {"faults": faults.DropAnswer()},
+            "got DropAnswer.* for faults, expected a list of objects of mtproto.testing",
+        ),
+        ({"skew": "x"}, "got 'x' for skew, expected a number of seconds"),
+        ({"skew": math.nan}, "got nan for skew, expected a number of seconds"),
+        ({"start": "x"}, "got 'x' for start, expected a number of seconds of unix time"),
+        ({"start": math.inf}, "got inf for start, expected a number"),
+        (
+            {"start": 2**31},
+            "for start, expected a number of seconds of unix time, 0 or more and below 2147483648",
+        ),
+        ({"key": TEST_KEY.public}, "got a PublicKey for key, expected a PrivateKey or None"),
+        ({"key": TEST_KEY.public.to_pem()}, "got a str for key, expected a PrivateKey or None"),
+        ({"keep_alive": 5}, "got 5 for keep_alive, expected a KeepAlive or None"),
+        ({"deadlines": 5}, "got 5 for deadlines, expected a Deadlines"),
+        ({"reconnect": "never"}, "got 'never' for reconnect, expected a Backoff or None"),
+        ({"strict": "x"}, "got 'x' for strict, expected a bool"),
+        ({"knows_time": 1}, "got 1 for knows_time, expected a bool"),
+        ({"obfuscated": 1}, "got 1 for obfuscated, expected a bool"),
     ],
 )
 def test_what_no_pair_can_be_is_refused(options: dict[str, Any], complaint: str) -> None:
@@ -466,12 +488,52 @@ def test_bad_arguments_are_refused() -> None:
     pair = Pair()
     with pytest.raises(LocalProtocolError, match="expected an int >= 0"):
         pair.cut(Side.CLIENT, -1)
-    with pytest.raises(LocalProtocolError, match="expected more than 0"):
+    with pytest.raises(LocalProtocolError, match="got 0 for down, expected a number of seconds, above 0"):
         pair.restart(down=0)
-    with pytest.raises(LocalProtocolError, match="expected a number of them"):
+    with pytest.raises(LocalProtocolError, match="got -1 for Later, expected a number of seconds, 0 or more"):
         Later(-1, None)
+    with pytest.raises(LocalProtocolError, match="got 'x' for Later"):
+        Later("x", None)  # type: ignore[arg-type]
     with pytest.raises(LocalProtocolError, match="let the pair run"):
         pair.invoke(send_code()).result()
+
+
+def test_what_can_not_happen_to_a_pair_is_refused() -> None:
+    pair: Any = Pair()
+    other = Pair().invoke(send_code())
+    for bad, complaint in (
+        (lambda: pair.cut("client", 3), "got 'client' for side, expected a Side"),
+        (lambda: pair.cut(Side.CLIENT, 0, "fin"), "got 'fin' for ending, expected an Ending"),
+        (lambda: pair.break_line("client"), "got 'client' for a side, expected a Side"),
+        (lambda: pair.change_network("x"), "got 'x' for network, expected a Network"),
+        (lambda: setattr(pair, "skew", "x"), "got 'x' for skew, expected a number of seconds"),
+        (lambda: pair.restart(down=math.inf), "got inf for down, expected a number of seconds"),
+        (
+            lambda: pair.invoke(api.CodeSettings()),
+            "got CodeSettings.* to invoke, expected a function of a schema",
+        ),
+        (lambda: pair.invoke(api.help.GetConfig), "to invoke, expected a function of a schema, or bytes"),
+        (lambda: pair.invoke(send_code(), after=[other]), "got <Call 0: open>, which is of another Pair"),
+        (lambda: pair.invoke(send_code(), after=[1]), "got 1 for a call, expected a Call"),
+        (lambda: pair.invoke(send_code(), after=other), "for after, expected a list of calls"),
+        (lambda: pair.cancel(other), "got <Call 0: open>, which is of another Pair"),
+        (lambda: pair.notify(5), "got 5, expected an object of a schema, or bytes"),
+        (lambda: pair.check(errors=FateUnknown), "for errors, expected a list of classes of errors"),
+    ):
+        with pytest.raises(LocalProtocolError, match=complaint):
+            bad()
+    assert not pair.calls
+    pair.run()
+    pair.check()
+
+
+def test_what_is_no_answer_is_said_to_be_a_handlers() -> None:
+    pair = Pair({api.help.GetConfig: lambda request: None})
+    pair.invoke(api.help.GetConfig())
+    with pytest.raises(
+        LocalProtocolError, match=r"the handler of help\.getConfig gave what is no answer: .*None"
+    ):
+        pair.run()
 
 
 # The checks find what is wrong

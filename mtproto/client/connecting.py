@@ -53,6 +53,17 @@ def _from_pem(key: object) -> PublicKey:
     return PublicKey.from_pem(key)
 
 
+def _check_kinds(**values: tuple[object, type, bool]) -> None:
+    """Raise LocalProtocolError for a value that is not of its class, nor None where that will do, too."""
+    for name, (value, kind, may_be_none) in values.items():
+        if not (isinstance(value, kind) or (may_be_none and value is None)):
+            got = (
+                f"{value!r:.60}" if kind is not Credentials else f"a {type(value).__name__}"
+            )  # it may be a key
+            expected = f"{kind.__name__}{' or None' if may_be_none else ''}"
+            raise LocalProtocolError(f"got {got} for {name}, expected {expected}")
+
+
 def connect(
     host: str,
     port: int,
@@ -97,6 +108,17 @@ def connect(
     Raise, when awaited: ConnectionClosed (refused, unreachable, closed early), HandshakeFailed,
     TransportCodeReceived, RequestTimeout; LocalProtocolError, tl.EncodeError and ValueError for wrong arguments.
     """
+    _check_kinds(
+        host=(host, str, False),
+        credentials=(credentials, Credentials, True),
+        obfuscated=(obfuscated, bool, False),
+        reconnect=(reconnect, Backoff, True),
+        keep_alive=(keep_alive, KeepAlive, True),
+        max_pending=(max_pending, int, False),
+        max_pending_bytes=(max_pending_bytes, int, False),
+    )
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float)):
+        raise LocalProtocolError(f"got {timeout!r:.60} for timeout, expected a number of seconds or None")
     if isinstance(keys, PublicKey | str | bytes) or not isinstance(keys, Iterable):
         raise LocalProtocolError(f"got {keys!r:.60} as keys, expected a sequence of PublicKey or PEM text")
     if dc is not None and not isinstance(dc, int):

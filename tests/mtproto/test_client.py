@@ -268,6 +268,24 @@ def test_an_answer_that_does_not_fit_its_type_is_a_decode_error_and_the_connecti
     run(scenario)
 
 
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"host": 3}, "got 3 for host, expected str"),
+        ({"credentials": "00ff"}, "got a str for credentials, expected Credentials or None"),
+        ({"reconnect": "never"}, "got 'never' for reconnect, expected Backoff or None"),
+        ({"keep_alive": 60}, "got 60 for keep_alive, expected KeepAlive or None"),
+        ({"obfuscated": "yes"}, "got 'yes' for obfuscated, expected bool"),
+        ({"max_pending": "x"}, "got 'x' for max_pending, expected int"),
+        ({"max_pending_bytes": None}, "got None for max_pending_bytes, expected int"),
+        ({"timeout": "soon"}, "got 'soon' for timeout, expected a number of seconds or None"),
+    ],
+)
+def test_arguments_of_the_wrong_kind_are_refused_at_once(options: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(LocalProtocolError, match=complaint):
+        mtproto.connect(**{"host": "127.0.0.1", "port": 1, **options})
+
+
 def test_misuse_is_refused_with_a_reason() -> None:
     async def scenario() -> None:
         with pytest.raises(LocalProtocolError, match="no framing is called 'carrier pigeon'"):

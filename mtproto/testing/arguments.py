@@ -64,10 +64,11 @@ def _is_finite(value: float) -> bool:
         return False
 
 
-def check_whole(name: str, value: object, *, least: int) -> None:
-    """Raise unless the value is an int, and no less than that."""
-    if type(value) is not int or value < least:
-        raise _wrong(name, value, f"an int >= {least}")
+def check_whole(name: str, value: object, *, least: int, most: int | None = None) -> None:
+    """Raise unless the value is an int within these bounds."""
+    if type(value) is not int or value < least or (most is not None and value > most):
+        bounds = f">= {least}" if most is None else f"from {least} to {most}"
+        raise _wrong(name, value, f"an int {bounds}")
 
 
 def _wrong(name: str, value: object, expected: str) -> LocalProtocolError:

@@ -238,6 +238,7 @@ class Dispatcher:
         try:
             return tl.encode_result(request, result)  # type: ignore[arg-type]
         except tl.EncodeError as error:
+            error.add_note(f"This is the answer that the handler of {call.method} gave.")
             return self._failed(call, error)
 
     def _failed(self, call: _Call, error: BaseException) -> RpcError:

@@ -24,6 +24,14 @@ from mtproto.connection.state import Carrier
 from mtproto.crypto.rsa import PrivateKey, PublicKey
 from mtproto.errors import LocalProtocolError, RemoteProtocolError
 from mtproto.events import SessionId
+from mtproto.testing.arguments import (
+    check_callable,
+    check_kind,
+    check_list,
+    check_message,
+    check_number,
+    check_whole,
+)
 from mtproto.testing.dispatch import Dispatcher, RequestLog
 from mtproto.testing.faults.base import Fault
 from mtproto.testing.handlers import Handlers, checked, default_handlers
@@ -42,11 +50,6 @@ MAX_CONNECTIONS = 10_000
 _WAITING_CONNECTIONS = 1024  # that the system keeps until they are accepted
 _CLOSING_TIME = 0.5
 _ENDING_TIME = 3.0
-
-
-def _check_kind(name: str, value: object, kind: type) -> None:
-    if not isinstance(value, kind):
-        raise LocalProtocolError(f"got {value!r:.60} for {name}, expected a {kind.__name__}")
 
 
 class LoopbackServer:
@@ -78,17 +81,29 @@ class LoopbackServer:
         clock: Callable[[], float] = time.time,
         rng: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        _check_kind("key_exchange", key_exchange, KeyExchange)
-        _check_kind("deadlines", deadlines, Deadlines)
+        check_kind("host", host, str)
+        check_whole("port", port, least=0, most=65535)
+        check_kind("key", key, PrivateKey, or_none=True, secret=True)
+        check_kind("state", state, ServerState, or_none=True)
+        check_kind("phone_code_hash", phone_code_hash, str, or_none=True)
+        check_kind("key_exchange", key_exchange, KeyExchange)
+        check_kind("deadlines", deadlines, Deadlines)
+        check_number("grace", grace, "seconds", least=0)
+        for name, flag in (("obfuscated", obfuscated), ("strict", strict)):
+            check_kind(name, flag, bool)
         for name, most in (
             ("max_connections", max_connections),
             ("max_backlog", max_backlog),
             ("max_pending", max_pending),
         ):
-            if type(most) is not int or most < 1:
-                raise LocalProtocolError(f"got {most!r:.60} for {name}, expected an int above 0")
+            check_whole(name, most, least=1)
         if gzip_from is not None and type(gzip_from) is not int:
             raise LocalProtocolError(f"got {gzip_from!r:.60} for gzip_from, expected an int or None")
+        for name, told in (("on_request", on_request), ("on_connection", on_connection)):
+            check_callable(name, told)
+        for name, source in (("clock", clock), ("rng", rng)):
+            check_callable(name, source, or_none=False)
+        check_list("faults", faults, "objects of mtproto.testing.faults")
         self.host = host
         self.port = port
         self.state = ServerState(clock=clock, rng=rng, strict=strict) if state is None else state
@@ -209,6 +224,7 @@ class LoopbackServer:
 
         One without gets it when its client comes back.  LocalProtocolError where there is no such session.
         """
+        check_message(message)
         body = bytes(message)
         for receiver in self.sessions if session is None else (session,):
             self.state.notify(receiver, body)

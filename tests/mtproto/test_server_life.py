@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from mtproto.client import Client, Connecting
 from mtproto.connection import ServerConnection
 from mtproto.errors import ConnectionClosed, LocalProtocolError, RpcError
 from mtproto.events import SessionId
-from mtproto.testing import KeyExchange, LoopbackServer, RequestContext, serve
+from mtproto.testing import KeyExchange, LoopbackServer, RequestContext, ThreadedServer, faults, serve
 from tests.mtproto.desk import turns
 from tests.mtproto.helpers import TEST_KEY
 
@@ -341,6 +342,50 @@ def test_long_answers_are_packed_where_a_test_wants_them_to_be() -> None:
     asyncio.run(scenario())
 
 
-def test_what_is_no_number_of_bytes() -> None:
-    with pytest.raises(LocalProtocolError, match="for gzip_from, expected"):
-        serve(key=TEST_KEY, gzip_from="all")  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"gzip_from": "all"}, "got 'all' for gzip_from, expected an int or None"),
+        ({"host": 3}, "got 3 for host, expected a str"),
+        ({"port": "x"}, "got 'x' for port, expected an int from 0 to 65535"),
+        ({"port": 65536}, "got 65536 for port, expected an int from 0 to 65535"),
+        ({"key": TEST_KEY.public}, "got a PublicKey for key, expected a PrivateKey or None"),
+        ({"key": "x"}, "got a str for key, expected a PrivateKey or None"),
+        ({"state": 3}, "got 3 for state, expected a ServerState or None"),
+        ({"phone_code_hash": 3}, "got 3 for phone_code_hash, expected a str or None"),
+        ({"strict": "x"}, "got 'x' for strict, expected a bool"),
+        ({"obfuscated": 1}, "got 1 for obfuscated, expected a bool"),
+        ({"grace": "x"}, "got 'x' for grace, expected a number of seconds"),
+        ({"grace": -1}, "got -1 for grace, expected a number of seconds, 0 or more"),
+        ({"deadlines": 5}, "got 5 for deadlines, expected a Deadlines"),
+        ({"max_pending": 0}, "got 0 for max_pending, expected an int >= 1"),
+        ({"on_request": 3}, "got 3 for on_request, expected a function or None"),
+        ({"on_connection": 3}, "got 3 for on_connection, expected a function or None"),
+        ({"clock": None}, "got None for clock, expected a function"),
+        ({"rng": 3}, "got 3 for rng, expected a function"),
+        (
+            {"faults": faults.SaltRotation()},
+            "for faults, expected a list of objects of mtproto.testing.faults",
+        ),
+        ({"faults": None}, "got None for faults, expected a list of objects of mtproto.testing.faults"),
+    ],
+)
+def test_what_no_server_can_be_is_refused(options: dict[str, Any], complaint: str) -> None:
+    for make in (serve, ThreadedServer):
+        with pytest.raises(LocalProtocolError, match=complaint):
+            make(**options)
+
+
+def test_what_is_no_answer_is_said_to_be_a_handlers() -> None:
+    async def scenario() -> None:
+        async with serve({api.help.GetConfig: lambda request: None}, key=TEST_KEY) as server:
+            async with mtproto.connect(server.host, server.port, keys=[server.public_key]) as client:
+                with pytest.raises(RpcError, match="HANDLER_FAILED"):
+                    await client.invoke(api.help.GetConfig())
+            with pytest.raises(LocalProtocolError, match="got 5, expected an object of a schema, or bytes"):
+                server.notify(5)  # type: ignore[arg-type]
+            (error,) = server.errors
+            said = "".join(traceback.format_exception(error))
+            assert said.endswith("\nThis is the answer that the handler of help.getConfig gave.\n")
+
+    asyncio.run(scenario())

@@ -227,6 +227,7 @@ class BlockingClient(_InThread):
     """
 
     def __init__(self, host: str, port: int, **options: Any) -> None:
+        connect(host, port, **options)  # raises here what is wrong with them
         self.host = host
         self.port = port
         self.options = options

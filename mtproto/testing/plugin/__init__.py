@@ -23,6 +23,7 @@ from mtproto.testing.plugin.marks import CLIENT, MARK, PAIR, SERVER, Settings, W
 from mtproto.testing.plugin.watching import WATCHED, watched
 
 if TYPE_CHECKING:
+    from mtproto.connection import ServerConnection
     from mtproto.crypto.rsa import PrivateKey
     from mtproto.testing import BlockingClient, Handlers, Pair, ThreadedServer
 
@@ -199,15 +200,19 @@ def mtproto_server(
 
     settings = settings_of(request.node)
     watch = watched(request.node, mtproto_seed)
-    recording = watch.recording("server", **_recorded(settings, mtproto_handlers))
+
+    def record(connection: ServerConnection) -> None:
+        recording.recorder.server(connection)
+
     options = {
         "handlers": mtproto_handlers,
         "key": _server_key(),
         "rng": Random(f"{mtproto_seed}/server").randbytes,
-        "on_connection": recording.recorder.server,
+        "on_connection": record,
     }
     with _refused():
         server = ThreadedServer(**{**options, **settings.of(SERVER)}, **mtproto_transport._asdict())
+    recording = watch.recording("server", **_recorded(settings, mtproto_handlers))
     watch.servers.append(server)
     with server:
         yield server
@@ -232,12 +237,13 @@ def mtproto_client(
     }
     if not watch.servers:  # it is another's, and nobody has recorded it so far
         options["on_connection"] = watch.recording("client", **_recorded(settings, None)).recorder.client
-    client = BlockingClient(
-        mtproto_server.host,
-        mtproto_server.port,
-        **{**options, **settings.of(CLIENT)},
-        **mtproto_transport._asdict(),
-    )
+    with _refused():
+        client = BlockingClient(
+            mtproto_server.host,
+            mtproto_server.port,
+            **{**options, **settings.of(CLIENT)},
+            **mtproto_transport._asdict(),
+        )
     yield client
     client.close()
 

@@ -133,7 +133,10 @@ def _check(mark: pytest.Mark, fixtures: Collection[str] | None) -> None:
         if takers is None:
             _wrong(f"got {name}=…, expected one of: {', '.join(_KEYWORDS)}")
         if fixtures is not None and not {*takers} & {*fixtures}:
-            _wrong(f"{name}=… is for {' and '.join(takers)}, which the test does not use")
+            _wrong(
+                f"{name}=… is for {' and '.join(takers)}, which the test does not use "
+                f'(or asks for by getfixturevalue only: @pytest.mark.usefixtures("{takers[0]}") says so before)'
+            )
         expected = _TYPES.get(name)
         if expected is not None and not (isinstance(value, expected[0]) and type(value) is not expected[1]):
             _wrong(f"got {value!r:.60} for {name}, expected {expected[2]}")

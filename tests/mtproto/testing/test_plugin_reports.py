@@ -389,6 +389,55 @@ def test_wrong_marks_are_told_in_a_line(stranger: Stranger) -> None:
         assert re.match("_+ ERROR|=+ short", found[2])
 
 
+REFUSED = [
+    ("mtproto_pair", 'network="x"', "got 'x' for network, expected a Network"),
+    ("mtproto_pair", "keep_alive=3", "got 3 for keep_alive, expected a KeepAlive or None"),
+    ("mtproto_pair", 'key="x"', "got a str for key, expected a PrivateKey or None"),
+    ("mtproto_pair", 'skew="x"', "got 'x' for skew, expected a number of seconds"),
+    ("mtproto_pair", 'start="x"', "got 'x' for start, expected a number of seconds of unix time"),
+    ("mtproto_pair", "handlers=3", "got 3 for handlers, expected a mapping from class to function"),
+    ("mtproto_server", "handlers=3", "got 3 for handlers, expected a mapping from class to function"),
+    ("mtproto_server", 'key="x"', "got a str for key, expected a PrivateKey or None"),
+    ("mtproto_server", "phone_code_hash=3", "got 3 for phone_code_hash, expected a str or None"),
+    ("mtproto_server", 'strict="x"', "got 'x' for strict, expected a bool"),
+    ("mtproto_server", 'grace="x"', "got 'x' for grace, expected a number of seconds"),
+    ("mtproto_client", "keep_alive=3", "got 3 for keep_alive, expected KeepAlive or None"),
+    ("mtproto_client", 'reconnect="x"', "got 'x' for reconnect, expected Backoff or None"),
+]
+
+
+def test_values_of_marks_that_can_not_be_are_told_in_a_line(stranger: Stranger) -> None:
+    tests = [
+        f"@pytest.mark.mtproto({mark})\ndef test_{number}({fixture}): pass\n"
+        for number, (fixture, mark, _) in enumerate(REFUSED)
+    ]
+    stranger.write(test_refused="import pytest\n" + "\n".join(tests))
+    printed = stranger.pytest("test_refused.py")
+    for number, (_, _, message) in enumerate(REFUSED):
+        first, *rest = report(printed, f"test_{number}").splitlines()
+        assert first == f"@pytest.mark.mtproto: {message}"
+        assert not any("Error" in line for line in rest)
+    assert f" {len(REFUSED)} errors in " in printed
+
+
+BY_NAME = """\
+import pytest
+
+
+@pytest.mark.mtproto(seed=5)
+@pytest.mark.usefixtures("mtproto_pair")
+def test_said_before(request):
+    assert request.getfixturevalue("mtproto_pair").seed == 5
+"""
+
+
+def test_a_fixture_that_is_asked_for_by_its_name(stranger: Stranger) -> None:
+    stranger.write(test_by_name=BY_NAME, test_unsaid=BY_NAME.replace("@pytest.mark.usefix", "# "))
+    assert "1 passed" in stranger.pytest("test_by_name.py")
+    printed = stranger.pytest("test_unsaid.py")
+    assert 'getfixturevalue only: @pytest.mark.usefixtures("mtproto_pair") says so before' in printed
+
+
 def test_a_seed_that_is_no_number(stranger: Stranger) -> None:
     printed = stranger.pytest("--mtproto-seed=soon")
     assert "error: argument --mtproto-seed: got 'soon', expected a whole number" in printed

@@ -13,7 +13,7 @@ from types import ModuleType
 import tl
 from mtproto import api
 from mtproto.cli.wording import CommandError
-from mtproto.testing.transcript import KeyLog, Transcript, TranscriptError
+from mtproto.testing.transcript import KeyLog, Said, Transcript, TranscriptError
 from mtproto.testing.transcript.ladder import rows, summary
 from mtproto.testing.transcript.page import html_page
 from mtproto.testing.transcript.picture import svg_picture
@@ -69,7 +69,14 @@ def _transcript(arguments: argparse.Namespace, schemas: list[object]) -> Transcr
         keys = KeyLog() if arguments.keys is None else KeyLog.load(arguments.keys)
     except TranscriptError as error:
         raise CommandError(f"{arguments.keys}: {error}") from None
-    return transcript.again(secrets=keys, schemas=schemas, mtproxy_secret=arguments.mtproxy_secret)
+    opened = transcript.opened(secrets=keys, schemas=schemas, mtproxy_secret=arguments.mtproxy_secret)
+    if arguments.keys is not None and _said(opened) == _said(transcript):
+        print(f"mtproto transcript: {arguments.keys}: it opens nothing that was not open", file=sys.stderr)
+    return opened
+
+
+def _said(transcript: Transcript) -> int:
+    return sum(isinstance(entry.record, Said) for entry in transcript.entries)
 
 
 def _write(path: Path, text: str, transcript: Transcript) -> None:

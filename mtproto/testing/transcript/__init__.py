@@ -3,7 +3,7 @@
     records    what a transcript is made of          errors  what can be wrong with one
     dissector  bytes → records, from outside         cutting, bodies, reading: its stages
     key_log    the secrets that open them            files  records ↔ lines of JSON
-    recorder   connections → files
+    recorder   connections → files               again  records → records that more keys open
     ladder     records → rows to draw                text, page, picture: the rows as lines, HTML, SVG
     brief      values and times in few words         shown  bytes with their tree
     script     records → what is to be said again    rewriting  the numbers that are others now

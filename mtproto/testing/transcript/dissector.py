@@ -11,9 +11,9 @@ Specification: as of `mtproto.transport`, `mtproto.envelope`, `mtproto.message`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from struct import Struct
-from typing import Any, Final
+from typing import Final
 
 from mtproto.crypto.aes import ige_decrypt
 from mtproto.crypto.auth_key import AuthKey
@@ -40,7 +40,7 @@ from mtproto.transport import (
 )
 from mtproto.transport.obfuscation import INIT_SIZE, TAGS
 
-__all__ = ["Dissector", "dissect_again"]
+__all__ = ["Dissector"]
 
 _BLOCK: Final = 4096
 """Bytes that can't be read are told in pieces of this size, so that it does not matter how they came."""
@@ -108,6 +108,10 @@ class Dissector:
         """Go on behind this opening, whose obfuscation is undone: for frames that were cut before."""
         self._set_framing(opening.transport.removeprefix("obfuscated "))
         self._opening = opening
+
+    def said(self, time: float, side: Side, msg_id: int, seq_no: int, body: bytes) -> list[Record]:
+        """What is said in the body of an envelope that somebody else has opened."""
+        return list(self._bodies.message(time, side, msg_id, seq_no, body))
 
     def rest(self, time: float) -> list[Record]:
         """What has come and was not told, because it is no whole frame; for who stops here."""
@@ -329,24 +333,6 @@ class Dissector:
                 self._kdfs.clear()
             kdf = self._kdfs[place] = MessageKdf(auth_key.data, side.x)
         return kdf
-
-
-def dissect_again(records: Iterable[Record], **options: Any) -> list[Record]:
-    """The records of one stream made again of the bytes in them, with other `options` of `Dissector`."""
-    dissector = Dissector(**options)
-    found: list[Record] = []
-    for record in records:
-        match record:
-            case Opening() if record.transport:
-                dissector.opened(record)
-                found.append(record)
-            case Cut() | Unread():
-                found += dissector.feed(record.time, record.side, record.data)
-            case Ended():
-                found += dissector.end(record.time, record.side)
-            case _:
-                pass
-    return found + dissector.rest(found[-1].time if found else 0.0)
 
 
 def _wrong_sizes(length: int, room: int) -> Iterator[str]:

@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 import tl
 from mtproto import api
 from mtproto.side import Side
-from mtproto.testing.transcript.dissector import dissect_again
+from mtproto.testing.transcript.again import dissect_again
 from mtproto.testing.transcript.errors import TranscriptError
 from mtproto.testing.transcript.records import Cut, Ended, Opening, Plain, Record, Said, Sealed, Unread
 from tl.json_text import parse_json
@@ -196,7 +196,14 @@ class Transcript:
         return found
 
     def again(self, **options: Any) -> Transcript:
-        """The same transcript, dissected again with these options of `Dissector`: with more keys, say."""
+        """The same bytes dissected again with these options of `Dissector`, and nothing that was known before."""
+        return self._again(forgetful=True, **options)
+
+    def opened(self, **options: Any) -> Transcript:
+        """The same transcript with what these options of `Dissector` open or read besides: with more keys, say."""
+        return self._again(forgetful=False, **options)
+
+    def _again(self, **options: Any) -> Transcript:
         entries = [
             Entry(stream, record)
             for stream, records in self.streams().items()

@@ -15,6 +15,7 @@ from mtproto import service
 from mtproto.errors import RemoteProtocolError
 from mtproto.message import constructor_id, unpack_gzip
 from mtproto.side import Side
+from mtproto.testing.transcript.again import insides, whole_body
 from mtproto.testing.transcript.errors import TranscriptError
 from mtproto.testing.transcript.files import Transcript
 from mtproto.testing.transcript.reading import Schemas, asked
@@ -55,17 +56,22 @@ def script(transcript: Transcript, stream: int = 0, schemas: Schemas | None = No
     closed = sum(isinstance(record, Sealed) and record.msg_id is None for record in records)
     if closed:
         raise TranscriptError(
-            f"{closed} messages can't be decrypted: replay what `Transcript.again` makes with their keys"
+            f"{closed} messages can't be decrypted: replay what `Transcript.opened` makes with their keys"
         )
     known = Schemas() if schemas is None else schemas
     steps: list[Step] = []
     seen: set[tuple[Side, int]] = set()
     containers = {r.number: r.msg_id for r in records if isinstance(r, Said) and r.name == "msg_container"}
+    inside = insides(record for record in records if isinstance(record, Said))
     for said in _said(records):
         if said.msg_id is None or said.name == "msg_container" or (said.side, said.msg_id) in seen:
             continue  # what was sent again is the same message
         seen.add((said.side, said.msg_id))
-        body = _whole(said, records)
+        body = whole_body(said, inside)
+        if body is None:
+            raise TranscriptError(
+                f"message {said.number}, of {said.size} bytes, is not all in the transcript"
+            )
         kind = kind_of(body, known)
         outer = containers.get(said.inside or 0) or said.msg_id
         steps.append(Step(len(steps), said.side, said.msg_id, outer, said.name, kind, body, said.answers))
@@ -117,16 +123,3 @@ def _said(records: Sequence[Record]) -> Iterable[Said]:
             is_sealed = True
         elif isinstance(record, Said) and is_sealed:
             yield record
-
-
-def _whole(said: Said, records: Sequence[Record]) -> bytes:
-    """The body with what is in it, where the record has its first bytes only."""
-    body = said.body
-    if said.name == "rpc_result" and len(body) < said.size:
-        inner = next((r for r in records if isinstance(r, Said) and r.inside == said.number), None)
-        body += b"" if inner is None else _whole(inner, records)
-    if len(body) != said.size:
-        raise TranscriptError(
-            f"message {said.number} has {len(body)} bytes, and says that it has {said.size}"
-        )
-    return body

@@ -62,6 +62,14 @@ def test_json_is_the_transcript_with_what_keys_open(tmp_path: Path) -> None:
     assert "client_DH_inner_data" in said
 
 
+def test_keys_of_something_else_close_nothing_and_that_is_said(tmp_path: Path) -> None:
+    other = tmp_path / "other.keys"
+    other.write_text(f"NEW_NONCE {'01' * 16} {'02' * 32}\n")
+    status, out, err = run("transcript", "--json", EXAMPLE, "--keys", str(other))
+    assert (status, out) == (0, TRANSCRIPT.read_text("utf-8"))
+    assert err == f"mtproto transcript: {other}: it opens nothing that was not open\n"
+
+
 def test_the_page_and_the_picture(tmp_path: Path) -> None:
     page, picture = tmp_path / "talk.html", tmp_path / "talk.svg"
     status, out, _ = run("transcript", EXAMPLE, "--html", str(page))

@@ -35,7 +35,7 @@ from mtproto.testing.transcript import (
     Transcript,
     Unread,
 )
-from mtproto.testing.transcript.dissector import dissect_again
+from mtproto.testing.transcript.again import dissect_again
 from mtproto.testing.transcript.ladder import rows
 from mtproto.testing.transcript.page import html_page
 from mtproto.testing.transcript.reading import Schemas

@@ -108,10 +108,17 @@ exit status:
     output = command.add_mutually_exclusive_group()
     output.add_argument("--bytes", action="store_true", help="show the bytes of each message, annotated")
     output.add_argument(
-        "--html", type=Path, metavar="OUT", help="write one page to OUT, with everything in it"
+        "--html", type=Path, metavar="OUT", help="write one page to OUT, that needs nothing else"
     )
     output.add_argument("--svg", type=Path, metavar="OUT", help="write a picture to OUT")
     output.add_argument("--json", action="store_true", help="print the lines of the transcript")
+    command.add_argument(
+        "--html-bytes",
+        type=_size,
+        metavar="N",
+        help="show so many bytes of messages in the page (default: 131072), names and values of all",
+    )
+    command.set_defaults(fail=command.error)
 
 
 def _serve(command: argparse.ArgumentParser) -> None:
@@ -276,6 +283,12 @@ def _jobs(text: str) -> int:
     if not 0 < jobs <= 64:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1 to 64")
     return jobs
+
+
+def _size(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 12):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number of bytes")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

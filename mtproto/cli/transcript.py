@@ -15,7 +15,7 @@ from mtproto import api
 from mtproto.cli.wording import CommandError
 from mtproto.testing.transcript import KeyLog, Said, Transcript, TranscriptError
 from mtproto.testing.transcript.ladder import rows, summary
-from mtproto.testing.transcript.page import html_page
+from mtproto.testing.transcript.page import MOST_SHOWN, draw_page, left_out_text
 from mtproto.testing.transcript.picture import svg_picture
 from mtproto.testing.transcript.reading import Schemas
 
@@ -24,14 +24,19 @@ __all__ = ["load_ladder", "run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw the transcript; 1 where something in it is wrong."""
+    if arguments.html_bytes is not None and arguments.html is None:
+        arguments.fail("--html-bytes goes with --html: nothing else leaves bytes out")
     schemas = _schemas(arguments.schema)
     transcript = _transcript(arguments, schemas)
     if arguments.json:
         for line in transcript.lines():
             print(line)
     elif arguments.html:
-        page = html_page(transcript, Schemas(schemas), title=Path(arguments.file).name)
-        _write(arguments.html, page, transcript)
+        name, most = Path(arguments.file).name, arguments.html_bytes
+        page = draw_page(transcript, Schemas(schemas), name, MOST_SHOWN if most is None else most)
+        _write(arguments.html, page.text, transcript)
+        if page.messages:
+            print(f"{left_out_text(page.messages, page.bytes)}: --html-bytes N makes room for more")
     elif arguments.svg:
         _write(arguments.svg, svg_picture(rows(transcript)), transcript)
     else:

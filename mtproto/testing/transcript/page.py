@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from html import escape
 from typing import Final
 
@@ -20,31 +21,58 @@ from mtproto.testing.transcript.records import Said
 from mtproto.testing.transcript.shown import Shown, shown
 from tl.html_dump import panels
 
-__all__ = ["MOST_SHOWN", "html_page"]
+__all__ = ["MOST_SHOWN", "Drawn", "draw_page", "html_page", "left_out_text"]
 
 MOST_SHOWN: Final = 128 * 1024
-"""How many bytes a page shows in all; of messages beyond that only names and values."""
+"""How many bytes a page shows in all, unless told otherwise; of messages beyond that only names and values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A page, and how many messages and bytes it had no more room for."""
+
+    text: str
+    messages: int
+    bytes: int
 
 
 def html_page(transcript: Transcript, schemas: Schemas, title: str = "Transcript") -> str:
     """The page of a transcript, its bodies read by `schemas`; `title` names it."""
+    return draw_page(transcript, schemas, title).text
+
+
+def draw_page(
+    transcript: Transcript, schemas: Schemas, title: str = "Transcript", most_shown: int = MOST_SHOWN
+) -> Drawn:
+    """The same, with `most_shown` bytes of messages in it at most, and what that leaves out."""
     drawn = rows(transcript)
-    return "".join(
+    page = _Page(schemas, many=len(transcript.streams()) > 1, most_shown=most_shown)
+    body = "".join(page.rows(drawn))
+    left_out = ""
+    if page.left_out:
+        left_out = f"; {left_out_text(page.left_out, page.bytes_left_out)}"
+    text = "".join(
         [
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
             f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<header><div>",
-            f"<h1>{escape(title)}</h1><p>{escape(summary(transcript))}</p>\n",
+            f"<h1>{escape(title)}</h1><p>{escape(summary(transcript))}{left_out}</p>\n",
             *_form(drawn),
             '<div class="ends" aria-hidden="true"><span>client</span><span>server</span></div></div></header>\n',
             "<main>\n",
-            *_Page(schemas, many=len(transcript.streams()) > 1).rows(drawn),
+            body,
             '<p id="none" class="hidden">Nothing of that kind was said.</p>\n',
             "<footer><kbd>j</kbd> <kbd>k</kbd> next and previous message, <kbd>Enter</kbd> opens it, ",
             "<kbd>a</kbd> all, <kbd>/</kbd> search, <kbd>Escape</kbd> drops what is marked</footer>\n",
             f"</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
         ]
     )
+    return Drawn(text, page.left_out, page.bytes_left_out)
+
+
+def left_out_text(messages: int, count: int) -> str:
+    """``the bytes of 2 messages are left out (5,123 bytes)``."""
+    return f"the bytes of {many(messages, 'message')} are left out ({many(count, 'byte')})"
 
 
 def _form(drawn: list[Row]) -> Iterator[str]:
@@ -63,12 +91,14 @@ def _form(drawn: list[Row]) -> Iterator[str]:
 
 
 class _Page:
-    """The rows as HTML; counts the bytes that were shown."""
+    """The rows as HTML; counts the bytes that were shown, and those for which there was no room."""
 
-    def __init__(self, schemas: Schemas, *, many: bool) -> None:
+    def __init__(self, schemas: Schemas, *, many: bool, most_shown: int) -> None:
+        self.left_out = 0
+        self.bytes_left_out = 0
         self._schemas = schemas
         self._many = many
-        self._shown = 0
+        self._room = most_shown
 
     def rows(self, drawn: list[Row]) -> Iterator[str]:
         stream, time = None, -1.0
@@ -110,10 +140,12 @@ class _Page:
             yield f'<div class="wrong">! {escape(text)}</div>\n'
 
     def _bytes(self, what: Shown) -> Iterator[str]:
-        if self._shown + len(what.data) > MOST_SHOWN:
+        if len(what.data) > self._room:
+            self.left_out += 1
+            self.bytes_left_out += len(what.data) + what.left_out
             yield f"<p>{len(what.data):,} bytes, which this page has no more room for</p>"
             return
-        self._shown += len(what.data)
+        self._room -= len(what.data)
         drawn = panels(what.span, what.data, what.findings)
         yield f'<div class="panel"><div class="bytes">{drawn.bytes}</div>'
         yield f'<div class="fields">{drawn.fields}</div></div>'

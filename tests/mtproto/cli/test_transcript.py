@@ -79,6 +79,21 @@ def test_the_page_and_the_picture(tmp_path: Path) -> None:
     assert picture.read_text("utf-8") == (ROOT / "docs" / "transcript.svg").read_text("utf-8")
 
 
+def test_a_page_without_room_for_all_is_mentioned(tmp_path: Path) -> None:
+    page = tmp_path / "talk.html"
+    status, out, _ = run("transcript", EXAMPLE, "--html", str(page), "--html-bytes", "1000")
+    found = re.search("\nthe bytes of (\\d+) messages are left out ", out)
+    assert found is not None
+    assert "--html-bytes N makes room for more" in out
+    assert page.read_text("utf-8").count("no more room") == int(found[1])
+    status, _, err = run("transcript", EXAMPLE, "--html-bytes", "1000")
+    assert status == 2
+    assert "--html-bytes goes with --html" in err
+    status, _, err = run("transcript", EXAMPLE, "--html", str(page), "--html-bytes", "many")
+    assert status == 2
+    assert "got 'many', expected a whole number of bytes" in err
+
+
 def test_from_stdin() -> None:
     status, out, _ = run("transcript", "--json", "-", stdin=TRANSCRIPT.read_text("utf-8"))
     assert (status, out) == (0, TRANSCRIPT.read_text("utf-8"))

@@ -19,7 +19,7 @@ from mtproto.side import Side
 from mtproto.testing.transcript import Dissector, Entry, KeyLog, Said, Transcript
 from mtproto.testing.transcript.brief import brief
 from mtproto.testing.transcript.ladder import TONES, Row, rows, summary
-from mtproto.testing.transcript.page import html_page
+from mtproto.testing.transcript.page import draw_page, html_page
 from mtproto.testing.transcript.picture import svg_picture
 from mtproto.testing.transcript.reading import Schemas
 from mtproto.testing.transcript.shown import shown
@@ -228,6 +228,17 @@ def test_a_page_of_much_is_bounded() -> None:
     assert len(re.findall("<b data-i", text)) <= 128 * 1024
     assert "which this page has no more room for" in text
     assert "bytes more" in text
+
+
+@pytest.mark.parametrize(("most", "left_out"), [(10_000, 0), (4 + 20, 2), (4 + 19, 3), (0, 4)])
+def test_a_page_says_how_much_it_had_no_room_for(most: int, left_out: int) -> None:
+    bodies = (bytes(service.Pong(msg_id=4 * n, ping_id=n)) for n in range(3))  # 20 bytes each
+    said = ((0.0, Side.SERVER, body, 5 + 4 * n) for n, body in enumerate(bodies))
+    talk = transcript((0.0, Side.CLIENT, bytes(4), 4), *said)
+    drawn = draw_page(talk, SCHEMAS, most_shown=most)
+    assert (drawn.messages, drawn.bytes) == (left_out, [0, 0, 40, 60, 64][left_out])
+    assert drawn.text.count("which this page has no more room for") == left_out
+    assert ("are left out" in drawn.text) is (left_out > 0)
 
 
 @given(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import resource
 
 import pytest
@@ -141,8 +142,9 @@ def test_a_thousand_others_are_closed_in_time_and_everyone_else_is_served(kind: 
             async with mtproto.connect(server.host, server.port, keys=[TEST_KEY.public]) as client:
                 assert await client.ping() >= 0
                 for reader, writer in others:
-                    await reader.read()  # an answer, if there is one, and the end
-                    assert reader.at_eof()
+                    with contextlib.suppress(ConnectionError):
+                        await reader.read()  # an answer, if there is one, and the end
+                        assert reader.at_eof()
                     await close_writer(writer, 1.0)
             assert server.errors == []
 

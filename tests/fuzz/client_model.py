@@ -131,7 +131,9 @@ class ClientModel(Outgoing):
         if not msg_id & 1:
             raise Dead("C9")
         if msg_id in self.window:
-            self._owe(message)
+            for part in split(message.body, msg_id) if name == "msg_container" else [message]:
+                if part.msg_id in self.window:
+                    self._owe(part)
             yield "dropped", msg_id, "C10"
         elif self.window.is_below(msg_id) or self._is_untimely(message):
             yield self._stray(msg_id)

@@ -12,6 +12,7 @@ import pytest
 
 from mtproto.testing import hostile
 from mtproto.testing.plugin import marks, watching
+from mtproto.testing.running import DEADLINE, MAX_STEPS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs" / "testing.md").read_text("utf-8")
@@ -43,12 +44,12 @@ def test_every_example_passes_as_it_stands_there(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "10 passed" in done.stdout
+    assert "11 passed" in done.stdout
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_examples_are_short(example: str) -> None:
-    assert len([line for line in example.splitlines() if line]) < 20
+    assert len(example.splitlines()) < 20
 
 
 def test_the_table_has_every_keyword_and_whom_it_is_for() -> None:
@@ -63,6 +64,11 @@ def test_what_is_named_of_hostile_is_there() -> None:
     names = re.findall(r"hostile\.(?!md)(\w+)", TEXT.replace("testing.hostile", ""))
     assert len(names) == 2
     assert {*names} <= {*hostile.__all__}
+
+
+def test_how_long_a_pair_runs() -> None:
+    assert f"after an hour of virtual time, or {MAX_STEPS:,} events" in " ".join(TEXT.split())
+    assert DEADLINE == 3600
 
 
 def test_how_much_of_a_transcript_is_shown() -> None:

@@ -15,7 +15,7 @@ from functools import partial
 from random import Random
 from typing import Generic, TypeVar
 
-from mtproto.errors import LocalProtocolError
+from mtproto.errors import FateUnknown, LocalProtocolError, MTProtoError
 from mtproto.testing.arguments import check_number
 from mtproto.testing.timeline import Entry, Timeline
 
@@ -33,7 +33,9 @@ class Network:
     arrives in one piece.
 
     Of the messages: `loss`, `duplication` and `reordering` are probabilities; what is reordered is `held` for so
-    many seconds, and overtaken by what comes meanwhile.
+    many seconds, and overtaken by what comes meanwhile.  That happens to what is encrypted only: a key exchange is
+    question and answer over a stream, and goes no further where one of them gets lost (`testing.faults` has faults
+    for that).
 
     Raise LocalProtocolError for what no network can be.
     """
@@ -66,6 +68,11 @@ class Network:
     def changes_messages(self) -> bool:
         """Whether messages get lost, come twice or out of order."""
         return bool(self.loss or self.duplication or self.reordering)
+
+    @property
+    def errors(self) -> tuple[type[MTProtoError], ...]:
+        """With what calls may end because of it, beside their answers."""
+        return (FateUnknown,) if self.changes_messages else ()
 
 
 class Ending(Enum):

@@ -37,7 +37,7 @@ from mtproto.testing.ledger import Ledger
 from mtproto.testing.line import Carried, End, Line
 from mtproto.testing.network import Ending, Network
 from mtproto.testing.passage import Passage
-from mtproto.testing.running import DEADLINE, MAX_STEPS, run
+from mtproto.testing.running import DEADLINE, MAX_STEPS, begin, run
 from mtproto.testing.scenes import LineChannel, PairScene
 from mtproto.testing.timeline import START, Timeline
 from mtproto.transport import ProxySecret
@@ -67,7 +67,8 @@ class Pair:
     `network` is what lies between them, `faults` (see `mtproto.testing.faults`) what goes wrong.  When the
     connection ends the client comes back as `reconnect` says, or does not where that is None.  `skew` is by how
     many seconds the client's clock is ahead, and may be set at any time; with `knows_time` the client thinks at
-    first that it is right.
+    first that it is right.  A pair that has `begun` has a session before anything goes wrong, and
+    time passes: see `begin`.
 
     `client_events` and `server_events` are what the connections gave, `executed` the requests that came to a
     handler, `wire` what was written (time, side, bytes), `ledger.said` every message in it.
@@ -94,6 +95,7 @@ class Pair:
         skew: float = 0.0,
         knows_time: bool = False,
         start: float = START,
+        begun: bool = False,
     ) -> None:
         if type(seed) is not int:
             raise LocalProtocolError(f"got {seed!r:.60} for a seed, expected an int")
@@ -104,7 +106,12 @@ class Pair:
         check_kind("reconnect", reconnect, Backoff, or_none=True)
         check_kind("keep_alive", keep_alive, KeepAlive, or_none=True)
         check_kind("deadlines", deadlines, Deadlines)
-        for name, flag in (("obfuscated", obfuscated), ("strict", strict), ("knows_time", knows_time)):
+        for name, flag in (
+            ("obfuscated", obfuscated),
+            ("strict", strict),
+            ("knows_time", knows_time),
+            ("begun", begun),
+        ):
             check_kind(name, flag, bool)
         check_list("faults", faults, "objects of mtproto.testing.faults")
         if temp_key_lifetime is not None and key is None:
@@ -171,8 +178,13 @@ class Pair:
         self.crowd = Crowd(self.clock, self._random)
         """Others who are connected to the server."""
         self._scene = PairScene(self)
-        self._passage = Passage(self, self._caller, self._scene, network, self._random)
+        self._passage = Passage(
+            self, self._caller, self._scene, Network() if begun else network, self._random
+        )
         self._open_line()
+        if begun:
+            self.begin()
+            self.change_network(network)
         for fault in faults:
             self.install(fault)
 
@@ -282,6 +294,14 @@ class Pair:
         """Nobody waits for the answer any more."""
         self._check_own(call)
         self._caller.cancel(call)
+
+    def begin(self) -> None:
+        """Let a ping begin the client's session, over a network that is perfect for what is sent meanwhile.
+
+        Of a request that gets lost before its session has begun nobody can say whether a server has executed it
+        that was restarted since: it may end with FateUnknown.  Faults that are installed are not kept away.
+        """
+        begin(self, self._rng(f"ping {len(self.wire)}"))
 
     def close(self) -> None:
         """The client closes its connection and does not come back: open calls end with ConnectionClosed."""

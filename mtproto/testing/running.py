@@ -6,13 +6,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from mtproto.errors import LocalProtocolError
+from mtproto.events import PongReceived
 from mtproto.testing.arguments import check_callable, check_number, check_whole
 from mtproto.testing.checks import StillRunning
+from mtproto.testing.network import Network
 
 if TYPE_CHECKING:
     from mtproto.testing.pair import Pair
 
-__all__ = ["DEADLINE", "MAX_STEPS", "run"]
+__all__ = ["DEADLINE", "MAX_STEPS", "begin", "run"]
 
 DEADLINE: Final = 3600.0
 """For how many seconds of virtual time a Pair runs, where nobody says otherwise."""
@@ -59,3 +61,19 @@ def run(
         steps_at_once, since = (steps_at_once + 1, since) if clock.now == since else (0, clock.now)
         if steps_at_once > _MAX_STEPS_AT_ONCE:
             raise StillRunning(pair, f"after {steps_at_once} events at one time")
+
+
+def begin(pair: Pair, rng: Callable[[int], bytes]) -> None:
+    """What `Pair.begin` does."""
+    network = pair.network
+    pair.change_network(Network())
+    try:
+        pair.run(until=lambda: pair.is_given_up or (pair.client.is_ready and not pair.client.closed))
+        if pair.is_given_up:
+            raise LocalProtocolError(f"no session can begin: the client has given up: {pair.failures[-1]}")
+        pong = PongReceived(int.from_bytes(rng(8), "little", signed=True))
+        pair.client.ping(pong.ping_id)
+        pair.pump()
+        pair.run(until=lambda: pong in pair.client_events)
+    finally:
+        pair.change_network(network)

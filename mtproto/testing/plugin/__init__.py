@@ -173,17 +173,24 @@ def mtproto_pair(
     mtproto_handlers: Handlers | None,
 ) -> Pair:
     """A `testing.Pair` as the mark says; after the test it runs until all is quiet, and is checked."""
-    from mtproto.testing import Pair
+    from mtproto.testing import Network, Pair
+    from mtproto.testing.arguments import check_kind
 
     settings = settings_of(request.node)
-    with _refused():
-        pair = Pair(
-            **{"handlers": mtproto_handlers, **settings.of(PAIR)},
-            **mtproto_transport._asdict(),
-            seed=mtproto_seed,
-        )
+    options = {"handlers": mtproto_handlers, **settings.of(PAIR)}
+    faults = options.pop("faults", ())
     watch = watched(request.node, mtproto_seed)
-    watch.pair(pair, **_recorded(settings, mtproto_handlers))
+    with _refused():
+        check_kind("begun", is_begun := options.pop("begun", False), bool)
+        network = options.pop("network", Network())
+        first = Network() if is_begun else network
+        pair = Pair(network=first, **options, **mtproto_transport._asdict(), seed=mtproto_seed)
+        watch.pair(pair, **_recorded(settings, mtproto_handlers))
+        if is_begun:  # only now: that is in the transcript, too
+            pair.begin()
+            pair.change_network(network)
+        for fault in faults:
+            pair.install(fault)
     watch.checks.append(lambda: _check_pair(pair, settings))
     return pair
 

@@ -19,7 +19,7 @@ _ALL: Final = (PAIR, SERVER, CLIENT)
 _KEYWORDS: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(("transports", "obfuscated", "mtproxy_secret", "seed"), _ALL),
     **dict.fromkeys(("handlers", "faults", "strict", "deadlines", "key", "check"), (PAIR, SERVER)),
-    **dict.fromkeys(("network", "skew", "knows_time", "start", "errors"), (PAIR,)),
+    **dict.fromkeys(("network", "skew", "knows_time", "start", "begun", "errors"), (PAIR,)),
     **dict.fromkeys(("key_exchange", "phone_code_hash", "grace"), (SERVER,)),
     **dict.fromkeys(("max_connections", "max_backlog", "max_pending"), (SERVER,)),
     **dict.fromkeys(("temp_key_lifetime", "keep_alive", "reconnect"), (PAIR, CLIENT)),
@@ -60,9 +60,10 @@ class Settings:
 
     @property
     def errors(self) -> tuple[type[MTProtoError], ...]:
-        """With what calls may end: what the mark says, and the errors of its faults."""
-        of_faults = (error for fault in self.values.get("faults", ()) for error in fault.errors)
-        return (*self.values.get("errors", ()), *of_faults)
+        """With what calls may end: what the mark says, and the errors of its faults and of its network."""
+        network = self.values.get("network")
+        causes = (*self.values.get("faults", ()), *(() if network is None else (network,)))
+        return (*self.values.get("errors", ()), *(error for cause in causes for error in cause.errors))
 
     def of(self, fixture: str) -> dict[str, Any]:
         """The arguments of what this fixture makes."""

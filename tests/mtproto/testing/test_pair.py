@@ -27,6 +27,7 @@ from mtproto.events import KeyAgreed, MessageDropped, MessageReceived, QuickAckR
 from mtproto.session.answers import Answers
 from mtproto.side import Side
 from mtproto.testing import Call, Ending, Later, Network, Pair, RequestContext, StillRunning, faults
+from mtproto.testing.timeline import START
 from mtproto.transport import FRAMINGS
 from tests.mtproto.helpers import TEST_KEY
 
@@ -206,6 +207,73 @@ def test_timers_ring_by_the_clock_of_their_end() -> None:
     pings = [said for said in pair.ledger.said if said.name == "ping_delay_disconnect"]
     assert len(pings) in (99, 100)
     assert len({round(ping.time % 1, 3) for ping in pings}) == 1
+
+
+# A session that has begun before anything goes wrong
+
+LOSSY = Network(latency=0.05, loss=0.3)
+
+
+def outcomes(seed: int, **options: Any) -> set[str]:
+    """What becomes of three calls, the first of their session but for what begins it."""
+    pair = Pair(seed=seed, network=LOSSY, **options)
+    for number in range(3):
+        pair.invoke(send_code(number))
+    pair.run()
+    pair.check(errors=LOSSY.errors)
+    return {call.outcome for call in pair.calls}
+
+
+def test_what_a_network_loses_of_a_session_that_has_begun_is_answered_all_the_same() -> None:
+    seeds = range(30)
+    assert set.union(*(outcomes(seed) for seed in seeds)) == {"answered", "FateUnknown"}
+    assert set.union(*(outcomes(seed, begun=True) for seed in seeds)) == {"answered"}
+    assert Network(latency=1, jitter=1, fragment=1).errors == ()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"skew": 3600.0, "knows_time": True},
+        {"key": TEST_KEY, "temp_key_lifetime": 3600, "transport": "full"},
+        {"faults": [faults.Drop(side=Side.CLIENT)]},
+    ],
+)
+def test_a_session_begins_in_no_time(options: dict[str, Any]) -> None:
+    pair = Pair(network=LOSSY, begun=True, **options)
+    assert sum(isinstance(event, SessionCreated) for event in pair.client_events) == 1
+    assert pair.clock.now == START
+    assert pair.network == LOSSY
+    assert {link.network for link in pair.line.links.values()} == {LOSSY}
+    pair.stop_faults()
+    pair.change_network(Network())
+    pair.run()
+    pair.check()
+
+
+def test_a_session_may_begin_later_and_not_where_nobody_comes_back() -> None:
+    pair = Pair(network=Network(latency=0.5), reconnect=None)
+    pair.run(for_=3)
+    pair.begin()
+    pair.begin()
+    assert pair.clock.now == START + 3
+    pair.break_line()
+    with pytest.raises(
+        LocalProtocolError, match="no session can begin: the client has given up: the connection br"
+    ):
+        pair.begin()
+    assert pair.network == Network(latency=0.5)
+
+
+def test_a_key_exchange_is_none_of_the_messages_that_get_lost() -> None:
+    pair = Pair(key=TEST_KEY, network=Network(loss=1.0))
+    pair.invoke(send_code())
+    with pytest.raises(StillRunning):
+        pair.run(deadline=60)
+    assert sum(isinstance(event, KeyAgreed) for event in pair.client_events) == 1
+    assert pair.ledger.said
+    assert not pair.executed
 
 
 # What happens to the connection and to the server

@@ -25,7 +25,8 @@ from mtproto.side import Side
 from mtproto.testing import BlockingClient, Handlers, KeyExchange, Network, Pair, ThreadedServer, faults
 from mtproto.testing.plugin.marks import Settings, Wire
 from mtproto.testing.plugin.recording import Recording
-from mtproto.testing.plugin.watching import _file_name, _shortened
+from mtproto.testing.plugin.watching import WATCHED, _file_name, _shortened
+from mtproto.testing.transcript import Said
 from mtproto.transport import FRAMINGS
 from tests.mtproto.helpers import TEST_KEY
 
@@ -82,6 +83,34 @@ def test_what_a_mark_says_of_a_pair(mtproto_pair: Pair) -> None:
         mtproto_pair.invoke(api.help.GetConfig())
         mtproto_pair.run()
     assert {call.outcome for call in mtproto_pair.calls} == {"answered", "AuthKeyLost"}
+
+
+LOSSY = Network(latency=0.05, loss=0.3)
+
+
+def outcomes(pair: Pair) -> list[str]:
+    calls = [pair.invoke(api.help.GetConfig()) for _ in range(3)]
+    pair.run()
+    return [call.outcome for call in calls]
+
+
+@pytest.mark.mtproto(network=LOSSY, seed=10)
+def test_what_a_network_brings_about_is_allowed(mtproto_pair: Pair) -> None:
+    """The check after the test takes FateUnknown."""
+    assert outcomes(mtproto_pair) == ["FateUnknown"] * 3
+
+
+@pytest.mark.mtproto(network=LOSSY, seed=10, begun=True, faults=[faults.DropRequest()])
+def test_a_session_that_begins_before_anything_goes_wrong(
+    mtproto_pair: Pair, request: pytest.FixtureRequest
+) -> None:
+    (recording,) = request.node.stash[WATCHED].recordings
+    names = [e.record.name for e in recording.transcript().entries if isinstance(e.record, Said)]
+    assert names == ["ping", "msg_container", "new_session_created", "pong"]
+    assert mtproto_pair.network == LOSSY
+    other = Pair(network=LOSSY, seed=10, begun=True, faults=[faults.DropRequest()])
+    assert outcomes(mtproto_pair) == outcomes(other) == ["answered"] * 3
+    assert mtproto_pair.wire == other.wire
 
 
 @pytest.mark.mtproto(seed=1)

@@ -396,6 +396,7 @@ REFUSED = [
     ("mtproto_pair", 'skew="x"', "got 'x' for skew, expected a number of seconds"),
     ("mtproto_pair", 'start="x"', "got 'x' for start, expected a number of seconds of unix time"),
     ("mtproto_pair", "handlers=3", "got 3 for handlers, expected a mapping from class to function"),
+    ("mtproto_pair", "begun=1", "got 1 for begun, expected a bool"),
     ("mtproto_server", "handlers=3", "got 3 for handlers, expected a mapping from class to function"),
     ("mtproto_server", 'key="x"', "got a str for key, expected a PrivateKey or None"),
     ("mtproto_server", "phone_code_hash=3", "got 3 for phone_code_hash, expected a str or None"),

@@ -44,13 +44,23 @@ _HEAD = Struct("<Iqii")
 _SALT = Struct("<iiq")
 
 
+_LAST_SECOND = 2**31 - 1  # that an int of TL tells, and a msg_id
+
+
 def pack_future_salts(req_msg_id: int, now: int, salts: Iterable[Salt]) -> bytes:
     """The future_salts that answers get_future_salts, 20 bytes and 16 for each salt.
 
+    A salt that is good beyond January 2038 is so until the last second that can be told, and one that begins then
+    is left out: no message could carry it.
+
     By hand: a container may ask a thousand times, and bare vectors take the codec some hundred times as long.
     """
-    rows = [_SALT.pack(salt.valid_since, salt.valid_until, salt.value) for salt in salts]
-    return _HEAD.pack(0xAE500895, req_msg_id, now, len(rows)) + b"".join(rows)
+    rows = [
+        _SALT.pack(salt.valid_since, min(salt.valid_until, _LAST_SECOND), salt.value)
+        for salt in salts
+        if salt.valid_since <= _LAST_SECOND
+    ]
+    return _HEAD.pack(0xAE500895, req_msg_id, min(now, _LAST_SECOND), len(rows)) + b"".join(rows)
 
 
 class SaltTimetable:

@@ -231,3 +231,20 @@ def test_future_salts_are_those_of_the_schema() -> None:
     for count in range(3):
         told = service.FutureSalts(req_msg_id=-5, now=6, salts=rows[:count])
         assert pack_future_salts(-5, 6, salts[:count]) == bytes(told)
+
+
+def test_salts_that_are_good_for_longer_than_can_be_told() -> None:
+    """mtproto.tl has int for all three times: 2147483647 is the last."""
+    last = 2147483647
+    salts = [Salt(last - 5000, last - 1400, 1), Salt(last - 3200, last + 400, 2), Salt(last, last + 3600, 3)]
+    told = service.FutureSalts(
+        req_msg_id=8,
+        now=last,
+        salts=[
+            service.FutureSalt(valid_since=last - 5000, valid_until=last - 1400, salt=1),
+            service.FutureSalt(valid_since=last - 3200, valid_until=last, salt=2),
+            service.FutureSalt(valid_since=last, valid_until=last, salt=3),
+        ],
+    )
+    later = Salt(last + 1, last + 3601, 4)
+    assert pack_future_salts(8, last + 1, [*salts, later]) == bytes(told)

@@ -81,7 +81,7 @@ def _config(now: int, host: str, port: int) -> api.Config:
     """A complete `config`, whose numbers are of the size that Telegram's are."""
     return api.Config(
         date=now,
-        expires=now + 3600,
+        expires=min(now + 3600, 2**31 - 1),
         test_mode=True,
         this_dc=2,
         dc_options=[api.DcOption(id=2, ip_address=host, port=port)],

@@ -276,6 +276,21 @@ def test_a_key_exchange_is_none_of_the_messages_that_get_lost() -> None:
     assert not pair.executed
 
 
+def test_the_last_two_hours_that_can_be_told() -> None:
+    """Salts are asked for until 2038-01-19 03:14:07; then no msg_id can be made any more."""
+    pair = Pair(start=2**31 - 7200.0, knows_time=True)
+    config = pair.invoke(api.help.GetConfig())
+    pair.run(for_=7000)
+    late = pair.invoke(api.help.GetConfig())
+    pair.run()
+    assert config.result().expires == 2**31 - 3600
+    assert (late.result().date, late.result().expires) == (2**31 - 200, 2**31 - 1)
+    told = [service.decode(s.body, service.FutureSalts) for s in pair.ledger.said if s.name == "future_salts"]
+    assert max(salt.valid_until for salts in told for salt in salts.salts) == 2**31 - 1
+    with pytest.raises(LocalProtocolError, match="no msg_id can be made"):
+        pair.run(for_=4 * 3600)
+
+
 # What happens to the connection and to the server
 
 

@@ -53,6 +53,8 @@ class Connection(ABC, Generic[EventT]):
         self._running: Progress[EventT] | None = None
         self._work: Work | None = None
         self._told: list[EventT] = []
+        self.has_begun = False
+        """Whether any bytes have come, or were given out: who looks on only now has missed them."""
         self.defer_work = False
         """Whether heavy arithmetic of the key exchange is left to the caller, as `work`, or done at once."""
         self.outgoing: Callable[[bytes, Callable[[bytes], bytes]], bytes] | None = None
@@ -81,6 +83,7 @@ class Connection(ABC, Generic[EventT]):
 
     def receive_data(self, data: bytes) -> list[EventT]:
         """The events that `data`, the next bytes of the stream, brings; see *Damage* for what it raises."""
+        self.has_begun = self.has_begun or bool(data)
         if self.observer is not None:
             self.observer.received(data)
         if self._failure is not None:
@@ -188,6 +191,7 @@ class Connection(ABC, Generic[EventT]):
         if not self._closed:
             self._flush()
         out, self._out = bytes(self._out), bytearray()
+        self.has_begun = self.has_begun or bool(out)
         if out and self.observer is not None:
             self.observer.sent(out)
         return out

@@ -7,11 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from mtproto import api
+from mtproto.connection import ClientConnection, ServerConnection, ServerState
 from mtproto.envelope import Cipher
 from mtproto.errors import LocalProtocolError
 from mtproto.events import RequestReceived, TransportErrorReceived
 from mtproto.side import Side
 from mtproto.transport import FRAMINGS
+from tests.mtproto.helpers import TEST_KEY
 from tests.mtproto.pair import Pair, agreed_pair
 
 REQUEST = bytes(api.help.GetConfig())
@@ -126,3 +128,13 @@ def test_a_quick_ack_that_nobody_waits_for_is_ignored(transport: str) -> None:
     pair.server.close()
     with pytest.raises(LocalProtocolError, match="the connection is closed"):
         pair.server.send_quick_ack(token)
+
+
+def test_a_connection_has_begun_with_its_first_byte_in_either_direction() -> None:
+    client = ClientConnection([TEST_KEY.public])
+    server = ServerConnection([TEST_KEY], ServerState())
+    assert not server.receive_data(b"")
+    assert not server.data_to_send()
+    assert [client.has_begun, server.has_begun] == [False, False]
+    server.receive_data(client.data_to_send()[:1])
+    assert [client.has_begun, server.has_begun] == [True, True]

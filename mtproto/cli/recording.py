@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mtproto.crypto.rsa import PrivateKey
 from mtproto.testing.transcript import Recorder
+from mtproto.testing.transcript.recorder import is_same_file
 
 __all__ = ["Recording", "add_recording"]
 
@@ -25,6 +26,8 @@ class Recording:
         """What `add_recording` has read."""
         if arguments.key_log is not None and arguments.transcript is None:
             arguments.fail("--key-log goes with --transcript: without one nothing is recorded")
+        if arguments.key_log is not None and is_same_file(arguments.transcript, arguments.key_log):
+            arguments.fail(f"--transcript and --key-log are one file, {arguments.key_log}: expected two")
         return cls(arguments.transcript, arguments.key_log)
 
     @contextlib.contextmanager

@@ -61,7 +61,7 @@ class Recording:
         if pair.state.keys:  # there will be no others
             pair.client.observer = _Observer(recording, KeyLog(dict(pair.state.keys)))
         else:
-            recording.recorder.client(pair.client)
+            pair.client.observer = recording.recorder.observer(pair.client, Side.CLIENT)
         for _, side, data in pair.wire:
             if side is Side.CLIENT and pair.client.observer is not None:
                 pair.client.observer.sent(data)

@@ -49,7 +49,7 @@ _MOST_WAITING: Final = 1 << 20
 _MAX_TOKENS: Final = 1024
 _PLAIN: Final = Struct("<8sqi")
 _HEADER: Final = Struct("<qqqii")
-_UNKNOWN: Final = "neither a framing nor an obfuscated connection that this secret opens [X7]"
+_UNKNOWN: Final = "neither a framing nor an obfuscated connection that this secret opens"
 
 
 class _Stream:

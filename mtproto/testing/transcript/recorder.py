@@ -15,14 +15,17 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from io import BufferedIOBase, RawIOBase
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 from weakref import WeakSet
 
-from mtproto.connection.base import Connection
+from mtproto.connection import ClientConnection, ServerConnection
+from mtproto.connection.base import Connection, Observer
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.crypto.rsa import PrivateKey
+from mtproto.errors import LocalProtocolError
 from mtproto.side import Side
 from mtproto.testing.transcript.dissector import Dissector
 from mtproto.testing.transcript.files import Entry, entry_line, header_line
@@ -31,14 +34,16 @@ from mtproto.testing.transcript.reading import API
 from mtproto.transport import ProxySecret
 from tl.registry import registry_of
 
-__all__ = ["Recorder", "StreamRecorder"]
+__all__ = ["Recorder", "StreamRecorder", "is_same_file"]
+
+_DIRECTIONS: Final = ("out", "in")
 
 
 class Recorder:
     """Writes a transcript to `file`, and to `key_log` the secrets by which it was read, where one is given.
 
     `clock` gives unix time in seconds; `mtproxy_secret`, `rsa_keys` and `schemas` are those of `Dissector`, for all
-    connections.
+    connections.  It raises LocalProtocolError for what it can't record.
     """
 
     def __init__(
@@ -51,6 +56,9 @@ class Recorder:
         rsa_keys: Sequence[PrivateKey] = (),
         schemas: Sequence[object] = API,
     ) -> None:
+        for given, what in ((file, "a file"), (key_log, "key_log")):
+            if given is not None and not _takes_text(given):
+                raise LocalProtocolError(f"got {given!r:.60} for {what}, expected a file that takes text")
         self.clock = clock
         self._file = file
         self._key_log = key_log
@@ -72,6 +80,10 @@ class Recorder:
 
         Only its owner can read the key log.
         """
+        if key_log is not None and is_same_file(path, key_log):
+            raise LocalProtocolError(
+                f"got {path!r:.60} for the transcript and for its key log, expected two files"
+            )
         with ExitStack() as stack:
             file = stack.enter_context(Path(path).open("w", encoding="utf-8"))
             keys = None
@@ -100,24 +112,39 @@ class Recorder:
     # What is recorded
 
     def client(self, connection: Connection[Any]) -> None:
-        """Record this client's connection, from its next byte on, and those that go on where it ends."""
-        connection.observer = _Watch(self, connection, Side.CLIENT)
+        """Record this client's connection, before its first byte, and those that go on where it ends."""
+        connection.observer = self._watch(connection, ClientConnection, Side.CLIENT)
 
     def server(self, connection: Connection[Any]) -> None:
-        """Record this server's connection, from its next byte on."""
-        connection.observer = _Watch(self, connection, Side.SERVER)
+        """Record this server's connection, before its first byte."""
+        connection.observer = self._watch(connection, ServerConnection, Side.SERVER)
+
+    def _watch(self, connection: Connection[Any], expected: type, side: Side) -> Observer:
+        if not isinstance(connection, expected):
+            raise LocalProtocolError(f"got {connection!r:.60}, expected a {expected.__name__}")
+        if connection.has_begun:
+            raise LocalProtocolError("the connection has begun: it has to be recorded from its first byte on")
+        return self.observer(connection, side)
+
+    def observer(self, connection: Connection[Any], side: Side) -> Observer:
+        """Who is to be told of this connection, also of what has gone before, by hand."""
+        return _Watch(self, connection, side)
 
     def tap(self, secrets: Secrets | None = None, side: Side = Side.CLIENT) -> Callable[[str, bytes], None]:
         """A function of "out" or "in" and raw bytes, for the socket of `side` in one connection."""
         stream = self.stream(secrets)
 
         def tap(direction: str, data: bytes) -> None:
+            if direction not in _DIRECTIONS:
+                raise LocalProtocolError(f"got {direction!r:.60} for a direction, expected 'out' or 'in'")
             stream.feed(side if direction == "out" else side.peer, data)
 
         return tap
 
     def stream(self, secrets: Secrets | None = None) -> StreamRecorder:
         """The next connection, whose bytes will be told by hand."""
+        if secrets is not None and not hasattr(secrets, "auth_key"):
+            raise LocalProtocolError(f"got {secrets!r:.60} for secrets, expected a KeyLog, or None")
         noting = _Noting(NoSecrets() if secrets is None else secrets)
         dissector = Dissector(
             noting, mtproxy_secret=self._mtproxy_secret, rsa_keys=self._rsa_keys, schemas=self._schemas
@@ -173,11 +200,15 @@ class StreamRecorder:
 
     def feed(self, side: Side, data: bytes) -> None:
         """`side` has sent these bytes, now."""
-        self._write([Entry(self.number, r) for r in self._dissector.feed(self._now(), side, data)])
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise LocalProtocolError(f"got {data!r:.60}, expected bytes")
+        self._write(
+            [Entry(self.number, r) for r in self._dissector.feed(self._now(), _side(side), bytes(data))]
+        )
 
     def end(self, side: Side) -> None:
         """`side` has closed its end, now."""
-        self._write([Entry(self.number, r) for r in self._dissector.end(self._now(), side)])
+        self._write([Entry(self.number, r) for r in self._dissector.end(self._now(), _side(side))])
 
     def stop(self) -> None:
         """No more will be told: what is left of both streams."""
@@ -209,3 +240,20 @@ class _Watch:
 
     def succeeded_by(self, connection: Connection[Any]) -> None:
         connection.observer = _Watch(self._recorder, connection, self._side)
+
+
+def _side(side: Side) -> Side:
+    if not isinstance(side, Side):
+        raise LocalProtocolError(f"got {side!r:.60} for a side, expected Side.CLIENT or Side.SERVER")
+    return side
+
+
+def _takes_text(file: object) -> bool:
+    return (
+        hasattr(file, "write") and hasattr(file, "flush") and not isinstance(file, RawIOBase | BufferedIOBase)
+    )
+
+
+def is_same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether two paths name one file, be it there already or not."""
+    return os.path.realpath(one) == os.path.realpath(other)

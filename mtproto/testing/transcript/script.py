@@ -50,6 +50,8 @@ def script(transcript: Transcript, stream: int = 0, schemas: Schemas | None = No
 
     Raise TranscriptError where there is no such connection, nothing was said in it, or some of it is encrypted.
     """
+    if not isinstance(transcript, Transcript):
+        raise TranscriptError(f"got {transcript!r:.60}, expected a Transcript: Transcript.load reads a file")
     records = transcript.streams().get(stream)
     if records is None:
         raise TranscriptError(f"there is no connection {stream}, of {len(transcript.streams())}")

@@ -159,3 +159,11 @@ def test_a_key_log_alone_records_nothing(tmp_path: Path) -> None:
     assert status == 2
     assert "--key-log goes with --transcript" in err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_key_log_in_the_transcript_itself_is_refused(tmp_path: Path) -> None:
+    both = str(tmp_path / "talk")
+    status, _, err = run("demo", "--quiet", "--transcript", both, "--key-log", both)
+    assert status == 2
+    assert "--transcript and --key-log are one file" in err
+    assert not list(tmp_path.iterdir())

@@ -270,8 +270,7 @@ def test_a_recording_that_is_read_later_is_the_same(key: PrivateKey | None) -> N
 
     def at_once(pair: Pair) -> Recording:
         recording = Recording("pair", clock=pair.clock)
-        recording.recorder.client(pair.client)
-        assert pair.client.observer is not None
+        pair.client.observer = recording.recorder.observer(pair.client, Side.CLIENT)
         pair.client.observer.sent(pair.wire[0][2])
         return recording
 

@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 from mtproto.crypto.auth_key import AuthKey
 from mtproto.errors import LocalProtocolError, RemoteProtocolError
 from mtproto.handshake import Outcome, Work
+from mtproto.side import Side
 from mtproto.transport import Event as FramingEvent
 from mtproto.transport import Frame, Wire, unpadded
 
@@ -30,6 +31,9 @@ class Observer(Protocol):
 
     def sent(self, data: bytes) -> None:
         """These bytes were given out to be sent."""
+
+    def lost(self, side: Side, payload: bytes, how: str) -> None:
+        """`side` has sealed this, and it gets nowhere: only who carries bytes in memory can know."""
 
     def ended(self) -> None:
         """The peer has closed its end."""

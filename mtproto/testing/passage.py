@@ -41,7 +41,10 @@ class Passage:
             if end.side is Side.CLIENT:
                 self._caller.sealed(messages)
             frames: list[bytes] = []
-            for item in self._scene.sent(channel, end.side, payload):
+            items = list(self._scene.sent(channel, end.side, payload))
+            if not items:
+                self._lost(end, payload, "kept back by a fault")
+            for item in items:
                 if isinstance(item, Altered):
                     frames.append(item.change(frame(item.payload)))
                     continue
@@ -58,6 +61,7 @@ class Passage:
             end.notes += messages
             return [payload]
         if random.random() < network.loss:
+            self._lost(end, payload, "lost on the way")
             return []
         copies = 2 if random.random() < network.duplication else 1
         if random.random() < network.reordering:
@@ -66,3 +70,10 @@ class Passage:
             return []
         end.notes += messages
         return [payload] * copies
+
+    @staticmethod
+    def _lost(end: End, payload: bytes, how: str) -> None:
+        """Whoever looks on at either end hears of what does not come by."""
+        for each in end.line.ends.values():
+            if each.connection.observer is not None:
+                each.connection.observer.lost(end.side, payload, how)

@@ -127,6 +127,9 @@ class _Observer:
     def sent(self, data: bytes) -> None:
         self._recording.later(self._stream.feed, Side.CLIENT, data)
 
+    def lost(self, side: Side, payload: bytes, how: str) -> None:
+        self._recording.later(self._stream.lost, side, payload, how)
+
     def ended(self) -> None:
         self._recording.later(self._stream.end, Side.SERVER)
 

@@ -5,7 +5,7 @@
     key_log    the secrets that open them            files  records ↔ lines of JSON
     recorder   connections → files               again  records → records that more keys open
     ladder     records → rows to draw                text, page, picture: the rows as lines, HTML, SVG
-    brief      values and times in few words         shown  bytes with their tree
+    brief, around  values, times, frames in few words   shown  bytes with their tree
     script     records → what is to be said again    rewriting  the numbers that are others now
     replay     who says it: server_replay, client_replay; over TCP: replaying
 
@@ -20,7 +20,7 @@ from mtproto.testing.transcript.errors import KeyLogError, ReplayMismatch, Trans
 from mtproto.testing.transcript.files import Entry, Transcript
 from mtproto.testing.transcript.key_log import KeyLog, Secrets
 from mtproto.testing.transcript.recorder import Recorder
-from mtproto.testing.transcript.records import Cut, Ended, Opening, Plain, Record, Said, Sealed, Unread
+from mtproto.testing.transcript.records import Cut, Ended, Lost, Opening, Plain, Record, Said, Sealed, Unread
 from mtproto.testing.transcript.replaying import ReplayServer, run_client
 from mtproto.testing.transcript.server_replay import ServerReplay, replay_server
 
@@ -33,6 +33,7 @@ __all__ = [
     "Entry",
     "KeyLog",
     "KeyLogError",
+    "Lost",
     "Opening",
     "Plain",
     "Record",

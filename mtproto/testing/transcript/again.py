@@ -13,7 +13,7 @@ from struct import Struct
 from typing import Any, Final
 
 from mtproto.testing.transcript.dissector import Dissector
-from mtproto.testing.transcript.records import Cut, Ended, Opening, Plain, Record, Said, Sealed, Unread
+from mtproto.testing.transcript.records import Cut, Ended, Lost, Opening, Plain, Record, Said, Sealed, Unread
 
 __all__ = ["dissect_again", "insides", "whole_body"]
 
@@ -34,6 +34,9 @@ def dissect_again(records: Iterable[Record], *, forgetful: bool = True, **option
                 found.append(opening)
             case Cut() as cut:
                 now = dissector.feed(cut.time, cut.side, cut.data)
+                found += now if forgetful else _richer(dissector, now, group)
+            case Lost() as lost:
+                now = dissector.lost(lost.time, lost.side, lost.data, lost.how)
                 found += now if forgetful else _richer(dissector, now, group)
             case Unread() as unread:
                 found += dissector.feed(unread.time, unread.side, unread.data)
@@ -91,7 +94,7 @@ def _numbered(records: Iterable[Record]) -> Iterator[Record]:
     """The records with the messages counted from 1, whoever has counted them before."""
     count, numbers = 0, dict[int, int]()
     for record in records:
-        if isinstance(record, Cut):
+        if isinstance(record, Cut | Lost):
             numbers = {}
         if isinstance(record, Said):
             count += 1

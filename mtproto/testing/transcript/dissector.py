@@ -27,7 +27,7 @@ from mtproto.testing.transcript.bodies import Bodies
 from mtproto.testing.transcript.cutting import Cutter, Piece
 from mtproto.testing.transcript.key_log import NoSecrets, Secrets
 from mtproto.testing.transcript.reading import API, Schemas
-from mtproto.testing.transcript.records import Cut, Ended, Opening, Plain, Record, Sealed, Unread
+from mtproto.testing.transcript.records import Cut, Ended, Lost, Opening, Plain, Record, Sealed, Unread
 from mtproto.transport import (
     FRAMINGS,
     Frame,
@@ -108,6 +108,10 @@ class Dissector:
         """Go on behind this opening, whose obfuscation is undone: for frames that were cut before."""
         self._set_framing(opening.transport.removeprefix("obfuscated "))
         self._opening = opening
+
+    def lost(self, time: float, side: Side, payload: bytes, how: str) -> list[Record]:
+        """What `side` has sealed, although it is in no stream."""
+        return [Lost(time, side, payload, how), *self._payload(time, side, payload, False)]
 
     def said(self, time: float, side: Side, msg_id: int, seq_no: int, body: bytes) -> list[Record]:
         """What is said in the body of an envelope that somebody else has opened."""

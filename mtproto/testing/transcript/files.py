@@ -20,7 +20,7 @@ from mtproto import api
 from mtproto.side import Side
 from mtproto.testing.transcript.again import dissect_again
 from mtproto.testing.transcript.errors import TranscriptError
-from mtproto.testing.transcript.records import Cut, Ended, Opening, Plain, Record, Said, Sealed, Unread
+from mtproto.testing.transcript.records import Cut, Ended, Lost, Opening, Plain, Record, Said, Sealed, Unread
 from tl.json_text import parse_json
 
 __all__ = ["EVENTS", "VERSION", "Entry", "Transcript", "entry_line", "header_line"]
@@ -32,6 +32,7 @@ EVENTS: Final[dict[str, type[Record]]] = {
     "plain": Plain,
     "envelope": Sealed,
     "message": Said,
+    "lost": Lost,
     "unread": Unread,
     "ended": Ended,
 }

@@ -8,15 +8,15 @@ Here is what is shown of a message, and of what kind it is; how that looks is fo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from mtproto import service
-from mtproto.errors import TransportCodeReceived
 from mtproto.side import Side
+from mtproto.testing.transcript.around import closed_text, code_text, facts, opening_text
 from mtproto.testing.transcript.brief import brief, duration, many
 from mtproto.testing.transcript.files import Transcript
-from mtproto.testing.transcript.records import Cut, Ended, Opening, Plain, Record, Said, Sealed, Unread
+from mtproto.testing.transcript.records import Cut, Ended, Lost, Opening, Plain, Record, Said, Sealed, Unread
 
 __all__ = ["CLASSES", "TONES", "Item", "Row", "Tone", "rows", "summary"]
 
@@ -70,7 +70,7 @@ class Row:
     """What went from `side` to the other at `time`, in seconds since the transcript began.
 
     A frame with items is called after the first of them; a row without any has a `title` and a `note` of its own.
-    `facts` are names and values of what is around: frame, envelope.
+    `facts` are names and values of what is around: frame, envelope.  `lost` says how it got lost, if it did.
     """
 
     stream: int
@@ -83,6 +83,7 @@ class Row:
     items: tuple[Item, ...] = ()
     findings: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
+    lost: str = ""
 
     @property
     def tones(self) -> frozenset[Tone]:
@@ -115,6 +116,7 @@ def summary(transcript: Transcript) -> str:
     records = [entry.record for entry in transcript.entries]
     frames = [record for record in records if isinstance(record, Cut)]
     said = sum(isinstance(record, Said) and record.kind in ("message", "contained") for record in records)
+    lost = sum(isinstance(record, Lost) for record in records)
     wrong = sum(len(record.findings) for record in records)
     size = sum(len(r.data) for r in records if isinstance(r, Opening | Cut | Unread))
     parts = [
@@ -122,6 +124,7 @@ def summary(transcript: Transcript) -> str:
         many(len(frames), "frame"),
         many(said, "message"),
         many(size, "byte"),
+        *([f"{lost:,} lost"] if lost else []),
         *([many(wrong, "finding")] if wrong else []),
     ]
     return ", ".join(parts)
@@ -133,10 +136,12 @@ class _Drawer:
     def __init__(self, stream: int, start: float) -> None:
         self._stream = stream
         self._start = start
-        self._cut: Cut | None = None
+        self._cut: Cut | Lost | None = None
         self._around: Plain | Sealed | None = None
         self._said: list[Said] = []
         self._names: dict[tuple[Side, int], tuple[str, float]] = {}
+        self._sealed: set[tuple[Side, int | None, int]] = set()
+        self._repeated: set[int] = set()
 
     def take(self, record: Record) -> Iterator[Row]:
         match record:
@@ -145,6 +150,7 @@ class _Drawer:
                 return
             case Said():
                 if record.msg_id is not None:
+                    self._look_for_repetition(record, record.msg_id)
                     self._names[record.side, record.msg_id] = _title(record), record.time
                 self._said.append(record)
                 return
@@ -152,10 +158,10 @@ class _Drawer:
                 pass
         yield from self.finish()
         match record:
-            case Cut():
+            case Cut() | Lost():
                 self._cut = record
             case Opening():
-                yield self._row(record, len(record.data), "transport", *_opening(record))
+                yield self._row(record, len(record.data), "transport", *opening_text(record))
             case Unread() if record.data or record.findings:
                 note = "" if record.findings else "not read"
                 title = f"{len(record.data):,} bytes" if record.data else "what follows is not read"
@@ -164,6 +170,14 @@ class _Drawer:
                 yield self._row(record, 0, "transport", "end of the stream")
             case _:
                 pass
+
+    def _look_for_repetition(self, record: Said, msg_id: int) -> None:
+        """Whether this session has had the message before; what is not encrypted has msg_ids of its own."""
+        if isinstance(self._around, Sealed):
+            place = record.side, self._around.session_id, msg_id
+            if place in self._sealed:
+                self._repeated.add(record.number)
+            self._sealed.add(place)
 
     def finish(self) -> Iterator[Row]:
         """The row of the frame that is still open."""
@@ -176,25 +190,32 @@ class _Drawer:
         tone = "error" if record.findings else tone
         return Row(self._stream, time, record.side, size, tone, title, note, findings=record.findings)
 
-    def _frame(self, cut: Cut, around: Plain | Sealed | None, said: list[Said]) -> Row:
+    def _frame(self, cut: Cut | Lost, around: Plain | Sealed | None, said: list[Said]) -> Row:
         size = len(cut.data)
+        if isinstance(cut, Lost):
+            return replace(self._message(cut, around, said), lost=cut.how)
         if cut.code is not None:
-            return self._row(cut, size, "error", *_code(cut.code))
+            return self._row(cut, size, "error", *code_text(cut.code))
         if cut.token is not None:
             name, _ = self._names.get((cut.side.peer, cut.acknowledges or 0), ("", 0.0))
             return self._row(cut, size, "transport", "quick ack", f"of {name}" if name else cut.token.hex())
         if around is None:
             return self._row(cut, size, "transport", "nothing", "padding only")
+        return self._message(cut, around, said)
+
+    def _message(self, cut: Cut | Lost, around: Plain | Sealed | None, said: list[Said]) -> Row:
+        if around is None:
+            return self._row(cut, len(cut.data), "unknown", "a message")
         items = tuple(self._items(said, isinstance(around, Plain)))
         findings = (*cut.findings, *around.findings)
-        facts = tuple(_facts(cut, around))
+        around_it = tuple(facts(cut, around))
         if not items:
-            title, note = _closed(around)
+            title, note = closed_text(around)
             tone: Tone = "unknown"
         else:
             tone, title, note = _loudest(items), items[0].title, items[0].note
         time = cut.time - self._start
-        return Row(self._stream, time, cut.side, size, tone, title, note, items, findings, facts)
+        return Row(self._stream, time, cut.side, len(cut.data), tone, title, note, items, findings, around_it)
 
     # Items
 
@@ -208,7 +229,7 @@ class _Drawer:
             if record.inside in results:
                 results.add(record.number)
             tone = _tone(record, is_exchange=is_exchange, is_answer=record.number in results)
-            note = _note(record)
+            note = _note(record, is_repeated=record.number in self._repeated)
             gist = self._gist(record, inside.get(record.number))
             yield Item(record, depth, tone, _title(record), note, gist)
 
@@ -234,7 +255,7 @@ class _Drawer:
             case "future_salts":
                 salts = value.get("salts")
                 return many(len(salts) if isinstance(salts, list) else 0, "salt")
-            case "msgs_state_req" | "msg_resend_req":
+            case "msgs_state_req" | "msg_resend_req" | "msg_resend_ans_req":
                 ids = value.get("msg_ids")
                 return self._named(record.side, ids if isinstance(ids, list) else [])
             case "gzip_packed":
@@ -261,46 +282,6 @@ class _Drawer:
         return "of " + ", ".join(names) + (f" and {more:,} more" if more else "")
 
 
-def _opening(opening: Opening) -> tuple[str, str]:
-    if not opening.transport:
-        return "unknown transport", ""
-    data = opening.data
-    shown = f"{data[:4].hex(' ')} …, an init of {len(data)} bytes" if len(data) > 4 else data.hex(" ")
-    proxy = "" if opening.dc is None else f", for dc {opening.dc}"
-    return opening.transport, (shown or "no prefix") + proxy
-
-
-def _code(code: int) -> tuple[str, str]:
-    return f"transport error {code}", TransportCodeReceived.MEANINGS.get(code, "")
-
-
-def _closed(around: Plain | Sealed) -> tuple[str, str]:
-    if isinstance(around, Plain):
-        return "a plain message", ""
-    if around.is_known:
-        return "encrypted message", "can't be opened"
-    return "encrypted message", f"under key {around.auth_key_id.hex()}"
-
-
-def _facts(cut: Cut, around: Plain | Sealed) -> Iterator[tuple[str, str]]:
-    asks = ", asks for a quick ack" if cut.quick_ack else ""
-    yield "frame", f"{len(cut.data):,} bytes at {cut.offset:,}{asks}"
-    if isinstance(around, Plain):
-        yield "not encrypted", f"msg_id {around.msg_id}"
-        return
-    yield "auth_key_id", around.auth_key_id.hex(" ")
-    yield "msg_key", around.msg_key.hex(" ")
-    if around.msg_id is None:
-        return
-    yield "salt", _long(around.salt)
-    yield "session_id", _long(around.session_id)
-    yield "padding", f"{len(around.padding or b'')} bytes"
-
-
-def _long(value: int | None) -> str:
-    return "" if value is None else value.to_bytes(8, "little", signed=True).hex(" ")
-
-
 def _title(said: Said) -> str:
     """The name; of wrappers, with those of what is inside."""
     if not said.name:
@@ -315,8 +296,9 @@ def _title(said: Said) -> str:
     return " › ".join(names)
 
 
-def _note(said: Said) -> str:
-    return "" if said.seq_no is None else f"seq {said.seq_no}"
+def _note(said: Said, *, is_repeated: bool) -> str:
+    again = ", again" if is_repeated else ""
+    return "" if said.seq_no is None else f"seq {said.seq_no}{again}"
 
 
 def _tone(said: Said, *, is_exchange: bool, is_answer: bool) -> Tone:

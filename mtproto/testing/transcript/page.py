@@ -123,8 +123,10 @@ class _Page:
             yield from self._item(item, row.facts if index == 0 else ())
         for text in row.findings:
             yield f'<div class="wrong">! {escape(text)}</div>\n'
-        size = f"<span>{many(row.size, 'byte')}</span>" if row.size else ""
-        yield f'<div class="arrow {row.tone} {CLASSES[row.tone]}">{size}</div></div></section>\n'
+        lost = f"{row.lost}, " if row.lost else ""
+        size = f"<span>{escape(lost)}{many(row.size, 'byte')}</span>" if row.size else ""
+        kind = f"{'lost ' if row.lost else ''}{row.tone} {CLASSES[row.tone]}"
+        yield f'<div class="arrow {kind}">{size}</div></div></section>\n'
 
     def _item(self, item: Item, facts: tuple[tuple[str, str], ...]) -> Iterator[str]:
         said = item.said

@@ -60,6 +60,8 @@ summary:focus-visible {{ outline: 2px solid var(--number); outline-offset: -1px;
 .arrow {{ position: relative; height: 18px; margin: 0; }}
 .arrow::before {{ content: ""; position: absolute; inset: 8px 0 auto; border-top: 1.5px solid currentColor; }}
 .arrow::after {{ content: ""; position: absolute; top: 4px; border: 5px solid transparent; }}
+.arrow.lost::before {{ border-top-style: dashed; }} .arrow.lost::after {{ display: none; }}
+.client > .lane > .arrow.lost::before {{ right: 24px; }} .server > .lane > .arrow.lost::before {{ left: 24px; }}
 .arrow span {{ position: absolute; top: 0; background: var(--back); padding: 0 8px; font-size: 12px;
   line-height: 18px; color: var(--dim); }}
 .client > .lane > .arrow::after {{ right: 0; border-left: 9px solid currentColor; border-right: 0; }}

@@ -76,6 +76,8 @@ def _row(row: Row) -> Iterator[list[tuple[str, str, int]]]:
         yield [(row.title, f"{CLASSES[row.tone]} strong", 0), (row.note, "dim", 0)]
     for item in row.items:
         yield from _item(item)
+    if row.lost:
+        yield [(row.lost, "dim", 0)]
     for text in (*row.findings, *(finding for item in row.items for finding in item.said.findings)):
         yield [(f"! {text}", "bad", 0)]
 
@@ -112,7 +114,10 @@ def _piece(text: str, name: str, x: float, y: float) -> str:
 def _arrow(row: Row, y: int, left: int, right: int) -> Iterator[str]:
     kind = CLASSES[row.tone]
     quiet = " quiet" if row.tone in ("transport", "service", "ack", "unknown") else ""
-    if row.side is Side.CLIENT:
+    if row.lost:  # it begins where it was sent, and ends nowhere
+        start, end = (left, right - 60) if row.side is Side.CLIENT else (right, left + 60)
+        yield f'<path class="{kind}{quiet} line" stroke-dasharray="5 4" d="M{start} {y}H{end}"/>\n'
+    elif row.side is Side.CLIENT:
         yield f'<path class="{kind}{quiet} line" d="M{left} {y}H{right - 7}"/>\n'
         yield f'<path class="{kind}{quiet}" d="M{right - 1} {y}l-9 -4.5v9z"/>\n'
     else:

@@ -206,6 +206,11 @@ class StreamRecorder:
             [Entry(self.number, r) for r in self._dissector.feed(self._now(), _side(side), bytes(data))]
         )
 
+    def lost(self, side: Side, payload: bytes, how: str) -> None:
+        """`side` has sealed this, now, and it is in no stream."""
+        records = self._dissector.lost(self._now(), _side(side), payload, how)
+        self._write([Entry(self.number, record) for record in records])
+
     def end(self, side: Side) -> None:
         """`side` has closed its end, now."""
         self._write([Entry(self.number, r) for r in self._dissector.end(self._now(), _side(side))])
@@ -234,6 +239,9 @@ class _Watch:
 
     def sent(self, data: bytes) -> None:
         self._stream.feed(self._side, data)
+
+    def lost(self, side: Side, payload: bytes, how: str) -> None:
+        self._stream.lost(side, payload, how)
 
     def ended(self) -> None:
         self._stream.end(self._side.peer)

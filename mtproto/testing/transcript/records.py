@@ -5,10 +5,12 @@
     Plain         a frame's message that is not encrypted
     Sealed        a frame's message that is: its envelope, as far as it could be opened
     Said          what was said in either: a body, or a part of one (`kind`)
+    Lost          a message that was sealed, and never came to be bytes of the stream
     Unread        bytes of which nothing is known: behind damage, or under an unknown secret
     Ended         the end of the stream from one side
 
-A `Cut` is followed by the Plain or the Sealed in it, this by the Said in it.  `findings` say what is wrong.
+A `Cut` or a `Lost` is followed by the Plain or the Sealed in it, this by the Said in it.  `findings` say what is
+wrong.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Literal, TypeAlias
 
 from mtproto.side import Side
 
-__all__ = ["Cut", "Ended", "Kind", "Opening", "Plain", "Record", "Said", "Sealed", "Unread"]
+__all__ = ["Cut", "Ended", "Kind", "Lost", "Opening", "Plain", "Record", "Said", "Sealed", "Unread"]
 
 Kind = Literal["message", "contained", "unpacked", "result", "inner"]
 """A message; one in a container; what was gzip_packed; what is in rpc_result; inner data of the key exchange."""
@@ -122,6 +124,20 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """A message, `data`, that its side has sent as it thinks, and the other one never sees; `how` says why.
+
+    Only a network in memory, that of a Pair, has any: others don't say what they lose.
+    """
+
+    time: float
+    side: Side
+    data: bytes
+    how: str
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Unread:
     """Bytes that could not be read, as on the wire; `offset` as of a `Cut`."""
 
@@ -141,4 +157,4 @@ class Ended:
     findings: tuple[str, ...] = ()
 
 
-Record: TypeAlias = Opening | Cut | Plain | Sealed | Said | Unread | Ended
+Record: TypeAlias = Opening | Cut | Plain | Sealed | Said | Lost | Unread | Ended

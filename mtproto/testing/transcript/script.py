@@ -19,7 +19,7 @@ from mtproto.testing.transcript.again import insides, whole_body
 from mtproto.testing.transcript.errors import TranscriptError
 from mtproto.testing.transcript.files import Transcript
 from mtproto.testing.transcript.reading import Schemas, asked
-from mtproto.testing.transcript.records import Cut, Record, Said, Sealed
+from mtproto.testing.transcript.records import Cut, Lost, Record, Said, Sealed
 
 __all__ = ["Step", "kind_of", "script", "unanswered"]
 
@@ -116,12 +116,12 @@ def kind_of(body: bytes, schemas: Schemas) -> str:
 
 
 def _said(records: Sequence[Record]) -> Iterable[Said]:
-    """What was said in encrypted frames."""
-    is_sealed = False
+    """What was said in encrypted frames; nobody has heard what got lost."""
+    is_sealed = is_lost = False
     for record in records:
-        if isinstance(record, Cut):
-            is_sealed = False
+        if isinstance(record, Cut | Lost):
+            is_sealed, is_lost = False, isinstance(record, Lost)
         elif isinstance(record, Sealed):
-            is_sealed = True
+            is_sealed = not is_lost
         elif isinstance(record, Said) and is_sealed:
             yield record

@@ -81,6 +81,10 @@ def _arrow(row: Row, lane: int) -> Line:
     is_left = row.side is Side.SERVER
     size = f" {row.size:,} B " if row.size else ""
     start, end = ("◀─ ", "──") if is_left else ("── ", "─▶")
+    dash = "─"
+    if row.lost:
+        size, dash = f" {row.lost},{size}", "╌"
+        start, end = (" ✕ ", "╌╌") if is_left else ("╌╌ ", "✕ ")
     room = lane - len(start) - len(size) - len(end) - 4
     title = _cut(row.title, room)
     note = _cut(row.note, room - len(title) - 2) if room - len(title) > 6 else ""
@@ -90,7 +94,7 @@ def _arrow(row: Row, lane: int) -> Line:
         (start, "arrow"),
         (title, row.tone),
         (note, "note"),
-        (f" {'─' * dashes}", "arrow"),
+        (f" {dash * dashes}", "arrow"),
         (size, "size"),
         (end, "arrow"),
     ]

@@ -21,7 +21,7 @@ from mtproto.testing.transcript.files import Transcript
 from mtproto.testing.transcript.reading import API, Schemas
 from mtproto.testing.transcript.replay import QUIET, Replay
 from mtproto.testing.transcript.rewriting import about
-from mtproto.testing.transcript.script import Step, script
+from mtproto.testing.transcript.script import REFUSALS, Step, script
 from mtproto.transport import ProxySecret, client_framing
 
 __all__ = ["Answer", "ClientReplay", "replay_client"]
@@ -146,22 +146,21 @@ def _is_awaited(step: Step) -> bool:
 
 
 def _asked_for(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps without what was refused then, what is about keys and salts, and answers that can't come now."""
-    refused = {s.answers for s in steps if s.name in ("bad_server_salt", "bad_msg_notification")}
-    left_out = {
-        s.msg_id
-        for s in steps
-        if s.side is Side.CLIENT and (s.msg_id in refused or s.outer in refused or s.kind in _OWN_BUSINESS)
-    }
-    open_ = {s.msg_id for s in steps if s.side is Side.CLIENT} - left_out
+    """The client's steps without what was refused, and what is about keys and salts; the answers to wait for."""
     kept: list[Step] = []
+    open_: set[int | None] = set()
     for step in steps:
-        if _is_awaited(step):
-            if step.answers not in open_:
-                continue  # an answer that came twice, or to what was asked in another connection
-            open_.discard(step.answers)
-        if (step.msg_id if step.side is Side.CLIENT else step.answers) not in left_out:
+        if step.side is Side.CLIENT and step.kind not in _OWN_BUSINESS:
             kept.append(step)
+            open_.add(step.msg_id)
+        elif step.name in REFUSALS:
+            kept = [s for s in kept if s.side is Side.SERVER or step.answers not in (s.msg_id, s.outer)]
+            open_ = {s.msg_id for s in kept if s.side is Side.CLIENT and s.msg_id in open_}
+        elif (
+            _is_awaited(step) and step.answers in open_
+        ):  # not twice, and not to what another connection asked
+            kept.append(step)
+            open_.discard(step.answers)
     return tuple(replace(step, index=index) for index, step in enumerate(kept))
 
 

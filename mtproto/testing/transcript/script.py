@@ -21,10 +21,11 @@ from mtproto.testing.transcript.files import Transcript
 from mtproto.testing.transcript.reading import Schemas, asked
 from mtproto.testing.transcript.records import Cut, Lost, Record, Said, Sealed
 
-__all__ = ["Step", "kind_of", "script", "unanswered"]
+__all__ = ["REFUSALS", "Step", "kind_of", "script", "unanswered"]
 
 _DROP: Final = "rpc_drop_answer"
-_ANSWERS: Final = ("rpc_result", "bad_server_salt", "bad_msg_notification")
+REFUSALS: Final = ("bad_server_salt", "bad_msg_notification")
+_ANSWERS: Final = ("rpc_result", *REFUSALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +63,21 @@ def script(transcript: Transcript, stream: int = 0, schemas: Schemas | None = No
         )
     known = Schemas() if schemas is None else schemas
     steps: list[Step] = []
-    seen: set[tuple[Side, int]] = set()
+    seen: dict[tuple[Side, int], int] = {}
     containers = {r.number: r.msg_id for r in records if isinstance(r, Said) and r.name == "msg_container"}
     inside = insides(record for record in records if isinstance(record, Said))
     for said in _said(records):
         if said.msg_id is None or said.name == "msg_container" or (said.side, said.msg_id) in seen:
             continue  # what was sent again is the same message
-        seen.add((said.side, said.msg_id))
         body = whole_body(said, inside)
         if body is None:
             raise TranscriptError(
                 f"message {said.number}, of {said.size} bytes, is not all in the transcript"
             )
         kind = kind_of(body, known)
-        outer = containers.get(said.inside or 0) or said.msg_id
+        outer = seen[said.side, said.msg_id] = containers.get(said.inside or 0) or said.msg_id
+        if said.name in REFUSALS:  # what was refused, and is sent again, is another one
+            seen = {key: around for key, around in seen.items() if said.answers not in (key[1], around)}
         steps.append(Step(len(steps), said.side, said.msg_id, outer, said.name, kind, body, said.answers))
     if not steps:
         raise TranscriptError(f"nothing was said in connection {stream} behind its key exchange")

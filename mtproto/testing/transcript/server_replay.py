@@ -149,7 +149,7 @@ class ServerReplay(Replay):
         left = [other for other in self._left() if other.index not in self._unanswered]
         if step.answers is None:
             return all(other.index > step.index for other in left)
-        return not any(step.answers in (other.msg_id, other.outer) for other in left)
+        return not any(step.answers in (o.msg_id, o.outer) for o in left if o.index < step.index)
 
 
 def _without_bindings(steps: Sequence[Step]) -> list[Step]:

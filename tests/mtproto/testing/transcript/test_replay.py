@@ -65,16 +65,19 @@ class Live:
         self.events: list[object] = []
 
     def run(self) -> None:
-        while True:
-            self.clock.advance(0.001)
-            out = self.client.data_to_send()
-            self.parts.append((Side.CLIENT, out))
-            self.server.receive_data(out)
-            back = self.server.data_to_send()
-            self.parts.append((Side.SERVER, back))
-            self.events += self.client.receive_data(back)
-            if not out and not back:
-                return
+        while self.exchange():
+            pass
+
+    def exchange(self) -> bool:
+        """What either has to say now; whether that was anything."""
+        self.clock.advance(0.001)
+        out = self.client.data_to_send()
+        self.parts.append((Side.CLIENT, out))
+        self.server.receive_data(out)
+        back = self.server.data_to_send()
+        self.parts.append((Side.SERVER, back))
+        self.events += self.client.receive_data(back)
+        return bool(out or back)
 
     def answers(self) -> list[object]:
         return [

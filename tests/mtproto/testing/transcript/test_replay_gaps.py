@@ -15,6 +15,7 @@ from mtproto.errors import FateUnknown
 from mtproto.testing.transcript import (
     Cut,
     Entry,
+    Record,
     Recorder,
     ReplayMismatch,
     ReplayServer,
@@ -26,7 +27,7 @@ from mtproto.testing.transcript import (
 )
 from tests.mtproto.helpers import TEST_KEY, seeded
 from tests.mtproto.testing.transcript.example import CODE, CONFIG_WANTED, NUMBER_INVALID, Talk
-from tests.mtproto.testing.transcript.test_replay import BAD, GOOD, NEWS, Live, replayed
+from tests.mtproto.testing.transcript.test_replay import BAD, EXAMPLE, GOOD, NEWS, Live, replayed
 
 NO_ANSWER = "the client asks for account.sendVerifyPhoneCode, to which no answer was recorded"
 
@@ -208,3 +209,33 @@ def test_a_replayed_client_asks_also_what_was_not_answered() -> None:
 
     asyncio.run(asyncio.wait_for(talk(), 20))
     assert heard == ["+12025550123", "some string here"]
+
+
+def test_what_was_refused_may_have_been_sent_again_under_its_own_number() -> None:
+    """Then it is another message all the same: it has its answer, the first one a refusal."""
+    asked = [EXAMPLE.entries[i].record for i in said(EXAMPLE, "account.sendVerifyPhoneCode")]
+    first, again = (record.msg_id for record in asked[-2:] if isinstance(record, Said))
+
+    def renumbered(record: Record) -> Record:
+        if not isinstance(record, Said) or again not in (record.msg_id, record.answers):
+            return record
+        if record.msg_id == again:
+            return replace(record, msg_id=first)
+        return replace(record, answers=first)
+
+    same = Transcript(tuple(Entry(entry.stream, renumbered(entry.record)) for entry in EXAMPLE.entries))
+    live = Live(same)
+    live.run()
+    live.client.send_request(GOOD)
+    live.run()
+    live.client.send_request(BAD)
+    live.exchange()
+    assert not live.answers()[1:]  # a refusal first, the answer to what is sent again
+    live.run()
+    assert live.answers() == [CODE, "400 PHONE_NUMBER_INVALID"]
+    assert live.server.is_done
+    talk = Talk(seed=5)
+    client = replay_client(same, [TEST_KEY.public], clock=talk.clock, rng=seeded(13))
+    replayed(client, talk)
+    assert client.is_done
+    assert [answer.live for answer in client.answers] == [CODE, NUMBER_INVALID]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from mtproto import service
 from mtproto.connection import ServerState
@@ -18,7 +19,7 @@ from mtproto.events import MessageDropped, SessionId
 from mtproto.message import Message, constructor_id, unpack_container
 from mtproto.side import Side
 
-__all__ = ["Ledger", "Said"]
+__all__ = ["Arrived", "Event", "Ignored", "Ledger", "Said"]
 
 _CONTAINER = service.MsgContainer.CONSTRUCTOR_ID
 _ACKS = service.MsgsAck.CONSTRUCTOR_ID
@@ -53,12 +54,33 @@ class Said:
         return "request" if self.side is Side.CLIENT else "update"
 
 
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A message has come to the other side, which is yet to look at it."""
+
+    time: float
+    said: Said
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """What has come to `side` as `msg_id`, a message or a container, was not taken, or nobody knows."""
+
+    side: Side
+    msg_id: int
+    is_sure: bool = True
+
+
+Event: TypeAlias = Said | Arrived | Ignored
+
+
 class Ledger:
-    """All that was said; `state` is that of the server, whose keys and sessions it goes by."""
+    """All that was said, and in `history` what came of it; `state` is the server's: its keys, its sessions."""
 
     def __init__(self, state: ServerState) -> None:
         self.state = state
         self.said: list[Said] = []
+        self.history: list[Event] = []
         self.faults: list[str] = []
         """What was wrong with numbers, as it was seen."""
         self._ciphers: dict[tuple[bytes, Side], Cipher] = {}
@@ -102,6 +124,7 @@ class Ledger:
     def sealed(self, messages: tuple[Said, ...]) -> None:
         """A session of ours has sealed these, together: note them, and look at their numbers."""
         self.said += messages
+        self.history += messages
         for first in messages[:1]:
             place = (*self._place(first), first.container or first.msg_id)
             if place in self._outer:
@@ -148,7 +171,8 @@ class Ledger:
 
         Of a container that comes again only what was taken before.
         """
-        messages = tuple(messages)
+        messages, now = tuple(messages), self.state.clock()
+        self.history += [Arrived(now, said) for said in messages]
         containers = {(said.session, said.container) for said in messages if said.container is not None}
         repeated = containers & self._opened
         self._opened |= containers
@@ -164,6 +188,7 @@ class Ledger:
     def doubted(self, messages: Iterable[Said]) -> None:
         """It is not known whether the other side has looked at these."""
         for said in messages:
+            self.history.append(Ignored(said.side.peer, said.msg_id, is_sure=False))
             for seen in (self._arrived, self._acks):
                 seen[said.side.peer].pop((said.session, said.msg_id), None)
 
@@ -174,6 +199,8 @@ class Ledger:
         """
         is_again = event.check in _RECEIVED_BEFORE and event.reason == "received before"
         ignored = self._ignored[side]
+        if not is_again:
+            self.history.append(Ignored(side, event.msg_id))
         for seen in (self._arrived[side], self._acks[side]):
             for key in [k for k, said in seen.items() if event.msg_id in (said.msg_id, said.container)]:
                 if not is_again or (key in ignored and key[1] != event.msg_id):

@@ -1,7 +1,8 @@
 """What the documents say of numbers, salts and acknowledgements, once more: a second opinion on a conversation.
 
-It reads what was said (`Ledger.said`) message by message, and knows nothing of sessions but that.  Each rule
-stands by itself, with a table or a counter of its own, and none of the code that it judges.
+It reads what was said and what came of it (`Ledger.history`) message by message, and knows nothing of sessions
+but that.  Each rule stands by itself, with a table or a counter of its own, and none of the code that it judges;
+those about salts are in `salt_model`, those about requests in `call_model`.
 
 Specification: core.telegram.org/mtproto/description, core.telegram.org/mtproto/service_messages,
 core.telegram.org/mtproto/service_messages_about_messages.
@@ -16,7 +17,9 @@ import tl
 from mtproto import service
 from mtproto.events import SessionId
 from mtproto.side import Side
-from mtproto.testing.ledger import Said
+from mtproto.testing.call_model import CallModel
+from mtproto.testing.ledger import Arrived, Event, Ignored, Said
+from mtproto.testing.salt_model import ClientSalts, ServerSalts
 
 __all__ = ["Model", "Voice"]
 
@@ -38,7 +41,10 @@ _ANSWERS = {
     *("msg_detailed_info", "destroy_session_ok", "destroy_session_none"),
     *("destroy_auth_key_ok", "destroy_auth_key_none", "destroy_auth_key_fail"),
 }
-_READ = {"msgs_ack", "bad_server_salt", "new_session_created", "future_salts", "rpc_drop_answer"}
+_READ = {
+    *("msgs_ack", "bad_server_salt", "bad_msg_notification", "new_session_created", "future_salts"),
+    *("msgs_state_info", "rpc_drop_answer"),
+}
 _TICK = 2.0**-32
 _MAX_AHEAD = 30.0
 
@@ -53,30 +59,46 @@ class Voice:
     container: int | None = None
 
 
+def _content(said: Said) -> tl.TLObject | None:
+    return service.decode(said.body) if said.name in _READ else None
+
+
 class Model:
     """`complaints` are the rules that were broken.
 
-    `salts` are those that the client has from elsewhere.
+    `salt` is the one that both sides know when all begins, at `time`; `calls` and `server_salts` have to be told
+    what nobody says: which calls are made and cancelled, when the server changes its salt.
     """
 
-    def __init__(self, salts: Iterable[int] = ()) -> None:
+    def __init__(self, salt: int, time: float) -> None:
         self.complaints: list[str] = []
+        self.calls = CallModel()
+        self.server_salts = ServerSalts(salt, time)
+        self._client_salts = ClientSalts(salt)
         self._voices: dict[tuple[object, ...], Voice] = {}
-        self._salts = set(salts)
+        self._taken: dict[int, tuple[object, ...]] = {}
         self._odd: dict[Side, set[int]] = {side: set() for side in Side}
         self._answers: dict[tuple[SessionId, int | None, int], bytes] = {}
         self._dropped: set[int] = set()
 
-    def read(self, messages: Iterable[Said]) -> None:
-        """Judge these messages, in the order in which they were sealed."""
-        for said in messages:
-            self._judge(said)
+    def read(self, events: Iterable[Event]) -> None:
+        """Judge what has happened, in this order."""
+        for event in events:
+            match event:
+                case Said():
+                    self._judge(event)
+                case Arrived():
+                    self._arrives(event.said, event.time)
+                case Ignored(Side.CLIENT, msg_id, is_sure):
+                    self._client_salts.ignored(msg_id)
+                    self.calls.ignored(msg_id, is_sure=is_sure)
 
     def _complain(self, said: Said, what: str) -> None:
         self.complaints.append(f"{said.side.name}, {said.name} {said.msg_id}, seq_no {said.seq_no}: {what}")
 
     def _judge(self, said: Said) -> None:
-        voice = self._voices.setdefault((said.side, said.session, said.life), Voice())
+        place = (said.side, said.session, said.life)
+        voice = self._voices.setdefault(place, Voice())
         self._in_container(said, voice)
         known = voice.bodies.get(said.msg_id)
         if known is None:
@@ -85,11 +107,31 @@ class Model:
             self._complain(said, "was another message before")
         elif said.container is None:
             self._complain(said, "was repeated outside of a container")
-        content = service.decode(said.body) if said.name in _READ else None
+        for msg_id in {said.msg_id, said.container or said.msg_id} if said.side is Side.CLIENT else ():
+            if self._taken.setdefault(msg_id, place) != place:
+                self._complain(said, f"{msg_id} was used in another session")
+        content = _content(said)
         self._about_salts(said, content)
         self._about_acks(said, content)
+        if said.side is Side.CLIENT:
+            for complaint in self.calls.said(said):
+                self._complain(said, complaint)
         if said.name == "rpc_result":
             self._answer(said)
+
+    def _arrives(self, said: Said, time: float) -> None:
+        if said.side is Side.CLIENT:
+            self.server_salts.arrived(said, time)
+            return
+        content = _content(said)
+        match content:
+            case service.BadServerSalt():
+                self._client_salts.corrected(said.msg_id, content.new_server_salt, is_new_session=False)
+            case service.NewSessionCreated():
+                self._client_salts.corrected(said.msg_id, content.server_salt, is_new_session=True)
+            case service.FutureSalts():
+                self._client_salts.listed(said.msg_id, content)
+        self.calls.hears(said, content)
 
     def _is_new(self, said: Said, voice: Voice) -> None:
         """Numbers: they grow, their last bits say who speaks, seq_no counts what needs an acknowledgement."""
@@ -122,16 +164,24 @@ class Model:
             self._complain(said, f"is not older than its container, {said.container}")
 
     def _about_salts(self, said: Said, content: tl.TLObject | None) -> None:
-        """A client uses the salts that it was told."""
+        """A server tells, takes and refuses salts by its timetable, a client uses those that it was told."""
+        complaints: Iterable[str] = ()
         match content:
             case service.BadServerSalt():
-                self._salts.add(content.new_server_salt)
+                complaints = self.server_salts.refused(content)
             case service.NewSessionCreated():
-                self._salts.add(content.server_salt)
+                complaints = self.server_salts.created(content)
             case service.FutureSalts():
-                self._salts.update(salt.salt for salt in content.salts)
-        if said.side is Side.CLIENT and said.salt not in self._salts:
-            self._complain(said, f"salt {said.salt} is none that the server has told")
+                complaints = self.server_salts.listed(content)
+            case service.MsgsAck() if said.side is Side.SERVER:
+                complaints = (c for i in content.msg_ids for c in self.server_salts.taken(i))
+            case service.MsgsAck():
+                for msg_id in content.msg_ids:
+                    self._client_salts.acknowledged(msg_id)
+        for complaint in complaints:
+            self._complain(said, complaint)
+        for complaint in self._client_salts.used(said) if said.side is Side.CLIENT else ():
+            self._complain(said, complaint)
 
     def _about_acks(self, said: Said, content: tl.TLObject | None) -> None:
         """What is acknowledged was said by the other side, and has to be."""
@@ -151,6 +201,8 @@ class Model:
         request = int.from_bytes(said.body[4:12], "little", signed=True)
         if request not in self._odd[Side.CLIENT]:
             self._complain(said, f"answers {request}, which was never asked")
+        for complaint in self.server_salts.taken(request):
+            self._complain(said, complaint)
         before = self._answers.setdefault((said.session, said.life, request), said.body)
         if before != said.body and request not in self._dropped:
             self._complain(said, f"another answer to {request} than before")

@@ -173,9 +173,9 @@ class Link(Generic[T]):
         pieces = list(self._pieces(data))
         for index, piece in enumerate(pieces):
             when = self._arrival(len(piece))
-            carried = notes if index == len(pieces) - 1 else ()
-            arrival = partial(self._arrive, piece, carried)
-            self._under_way.append(self._timeline.at(when, arrival))
+            is_part = index < len(pieces) - 1
+            arrival = partial(self._arrive, piece, () if is_part else notes)
+            self._under_way.append(self._timeline.at(when, arrival, is_part=is_part))
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
         size = self.network.fragment or len(data)

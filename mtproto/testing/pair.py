@@ -329,7 +329,7 @@ class Pair:
 
         Quiet means that every call is done, nothing is on its way, and what has come is acknowledged.  Raise
         StillRunning where that takes more than `deadline` seconds of virtual time, or more than `max_steps` things
-        happen (a piece of a stream arrives, a timer rings), or no time passes although they happen on and on.
+        happen: what was sent at a time arrives, in however many pieces, or a timer rings.
         """
         run(self, self._is_quiet, until=until, for_=for_, deadline=deadline, max_steps=max_steps)
 

@@ -19,12 +19,15 @@ START = 1_700_000_000.0
 class Entry:
     """Something that is to happen at `when`, in unix time, unless it is cancelled before."""
 
-    __slots__ = ("_timeline", "do", "is_timer", "when")
+    __slots__ = ("_timeline", "do", "is_part", "is_timer", "when")
 
-    def __init__(self, timeline: Timeline, when: float, do: Callable[[], None], is_timer: bool) -> None:
+    def __init__(
+        self, timeline: Timeline, when: float, do: Callable[[], None], is_timer: bool, is_part: bool
+    ) -> None:
         self.when = when
         self.do: Callable[[], None] | None = do
         self.is_timer = is_timer
+        self.is_part = is_part
         self._timeline = timeline
 
     def cancel(self) -> None:
@@ -44,15 +47,19 @@ class Timeline:
         self.now = now
         self.deeds = 0
         """How many entries are no timers: without any, nothing is on its way."""
+        self.steps = 0
+        """How many entries have happened, of those in parts the last ones."""
         self._heap: list[tuple[float, int, Entry]] = []
         self._count = 0
 
     def __call__(self) -> float:
         return self.now
 
-    def at(self, when: float, do: Callable[[], None], *, is_timer: bool = False) -> Entry:
-        """Let `do` happen at `when`, or now if that has passed."""
-        entry = Entry(self, max(when, self.now), do, is_timer)
+    def at(
+        self, when: float, do: Callable[[], None], *, is_timer: bool = False, is_part: bool = False
+    ) -> Entry:
+        """Let `do` happen at `when`, or now if that has passed; `is_part` where the rest of it comes after that."""
+        entry = Entry(self, max(when, self.now), do, is_timer, is_part)
         self._count += 1
         self.deeds += not is_timer
         heappush(self._heap, (entry.when, self._count, entry))
@@ -80,6 +87,7 @@ class Timeline:
         entry = heappop(self._heap)[2]
         do, entry.do = entry.do, None
         self.was_taken(entry)
+        self.steps += not entry.is_part
         self.now = when
         if do is not None:
             do()

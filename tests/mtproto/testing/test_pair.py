@@ -466,7 +466,7 @@ def test_a_script_that_takes_no_time_is_stopped_too() -> None:
         pair.clock.after(0, again)
 
     again()
-    with pytest.raises(StillRunning, match="events at one time"):
+    with pytest.raises(StillRunning, match="not done after 100000 events in 0 s"):
         pair.run()
 
 
@@ -485,6 +485,16 @@ def test_a_script_that_says_something_on_and_on_is_stopped_too(how: dict[str, An
         pair.run(**how, max_steps=500)
     assert "things are on their way" in str(stopped.value)
     assert re.search(r"\d{3} messages were said, the last of them: .*SERVER rpc_result", str(stopped.value))
+
+
+def test_pieces_are_no_steps_of_their_own() -> None:
+    steps = []
+    for network in (Network(latency=0.1), Network(latency=0.1, fragment=1)):
+        pair = Pair(network=network)
+        pair.invoke(send_code())
+        pair.run(max_steps=10)
+        steps.append(pair.clock.steps)
+    assert steps[0] == steps[1]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ that come later, and connections would take a long silence for a dead peer.
 
 from __future__ import annotations
 
+import math
 import time
 
-__all__ = ["steady_time"]
+__all__ = ["is_seconds", "steady_time"]
 
 
 def _counter() -> float:
@@ -23,3 +24,8 @@ _STARTED_AT = time.time() - _counter()
 def steady_time() -> float:
     """Unix time in seconds as it was when this module was imported, and has gone on since without a jump."""
     return _STARTED_AT + _counter()
+
+
+def is_seconds(value: object) -> bool:
+    """Whether it is a time that may pass: a finite number from 0 on."""
+    return type(value) in (int, float) and 0 <= value < math.inf  # type: ignore[operator]

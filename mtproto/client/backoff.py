@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mtproto.clock import is_seconds
 from mtproto.crypto.randomness import draw
 from mtproto.errors import LocalProtocolError
 
@@ -34,10 +35,12 @@ class Backoff:
     def __post_init__(self) -> None:
         for name in ("first", "longest", "flood"):
             seconds = getattr(self, name)
-            if not 0 <= seconds < float("inf"):
-                raise LocalProtocolError(f"{name}: got {seconds!r}, expected seconds from 0 on")
-        if self.attempts is not None and self.attempts < 1:
-            raise LocalProtocolError(f"attempts: got {self.attempts!r}, expected a number from 1 on, or None")
+            if not is_seconds(seconds):
+                raise LocalProtocolError(f"{name}: got {seconds!r:.60}, expected seconds from 0 on")
+        if self.attempts is not None and (type(self.attempts) is not int or self.attempts < 1):
+            raise LocalProtocolError(
+                f"attempts: got {self.attempts!r:.60}, expected a number from 1 on, or None"
+            )
 
     def delay(self, attempt: int, rng: Callable[[int], bytes], *, flood: bool = False) -> float:
         """Seconds to wait before `attempt`, the first of which is 0; `flood`: the server has said -429."""

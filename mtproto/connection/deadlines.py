@@ -5,9 +5,10 @@ No page of the specification says so; practice does (X10).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from mtproto.errors import FramingError
+from mtproto.clock import is_seconds
+from mtproto.errors import FramingError, LocalProtocolError
 
 __all__ = ["Deadlines", "Watch"]
 
@@ -27,6 +28,12 @@ class Deadlines:
     partial_frame: float | None = 120.0
     reading: float | None = 60.0
     silence: float | None = 600.0
+
+    def __post_init__(self) -> None:
+        for name in (field.name for field in fields(self)):
+            seconds = getattr(self, name)
+            if seconds is not None and not is_seconds(seconds):
+                raise LocalProtocolError(f"{name}: got {seconds!r:.60}, expected seconds from 0 on, or None")
 
 
 class Watch:

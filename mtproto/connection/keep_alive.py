@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mtproto.clock import is_seconds
 from mtproto.errors import LocalProtocolError, PeerSilent
 
 __all__ = ["Heartbeat", "KeepAlive"]
@@ -27,10 +28,14 @@ class KeepAlive:
     patience: float = 15.0
 
     def __post_init__(self) -> None:
-        if not (self.interval > 0 and self.patience > 0 and self.disconnect_delay > self.interval):
+        seconds = (self.interval, self.patience, self.disconnect_delay)
+        are_above_zero = all(is_seconds(value) and value > 0 for value in seconds)
+        if not (are_above_zero and self.interval < self.disconnect_delay < 2**31):
             raise LocalProtocolError(
-                f"got {self}, expected interval and patience above 0, and a disconnect_delay above interval"
+                f"got {self}, expected seconds above 0, and a disconnect_delay above interval and below 2**31"
             )
+        if type(self.disconnect_delay) is not int:
+            raise LocalProtocolError(f"disconnect_delay: got {self.disconnect_delay!r}, expected an int")
 
 
 class Heartbeat:

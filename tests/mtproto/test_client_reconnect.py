@@ -84,7 +84,15 @@ def test_after_a_flood_delays_have_a_bound_below() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"first": -1}, {"longest": float("inf")}, {"flood": float("nan")}, {"attempts": 0}]
+    "wrong",
+    [
+        {"first": -1},
+        {"longest": float("inf")},
+        {"flood": float("nan")},
+        {"attempts": 0},
+        {"first": "x"},
+        {"attempts": 1.5},
+    ],
 )
 def test_numbers_that_cant_be_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(LocalProtocolError, match=f"{next(iter(wrong))}: got"):

@@ -12,7 +12,7 @@ import mtproto
 from mtproto import api
 from mtproto.closing import close_writer
 from mtproto.connection import ClientConnection, Deadlines, ServerConnection
-from mtproto.errors import FramingError
+from mtproto.errors import FramingError, LocalProtocolError
 from mtproto.events import AnswerReceived, KeyAgreed
 from mtproto.testing import LoopbackServer, serve
 from tests.mtproto.helpers import TEST_KEY, ManualClock, seeded
@@ -303,3 +303,10 @@ def test_a_client_that_reads_nothing_for_too_long_is_cut_off() -> None:
             await close_writer(sender.writer, 1.0)
 
     run(scenario)
+
+
+@pytest.mark.parametrize("name", ["opening", "first_frame", "partial_frame", "reading", "silence"])
+@pytest.mark.parametrize("wrong", [-1, float("nan"), float("inf"), "10", True])
+def test_deadlines_that_can_not_be(name: str, wrong: object) -> None:
+    with pytest.raises(LocalProtocolError, match=f"^{name}: got .*expected seconds from 0 on, or None"):
+        Deadlines(**{name: wrong})  # type: ignore[arg-type]

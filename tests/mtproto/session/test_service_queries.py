@@ -104,9 +104,20 @@ def test_the_ping_says_when_to_close() -> None:
     assert read.disconnect_delay == 75
 
 
-@pytest.mark.parametrize("wrong", [{"interval": 0.0}, {"patience": -1.0}, {"interval": 80.0}])
-def test_settings_that_can_not_be(wrong: dict[str, float]) -> None:
-    with pytest.raises(LocalProtocolError, match="expected interval"):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"interval": 0.0},
+        {"patience": -1.0},
+        {"interval": 80.0},
+        {"patience": float("nan")},
+        {"interval": "60"},
+        {"disconnect_delay": 2**31},
+        {"disconnect_delay": 75.0},
+    ],
+)
+def test_settings_that_can_not_be(wrong: dict[str, object]) -> None:
+    with pytest.raises(LocalProtocolError, match="expected"):
         KeepAlive(**wrong)  # type: ignore[arg-type]
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import tl
 from mtproto import api, service
 from mtproto.message import constructor_id
+from tl.codec import decode
 from tl.inspection import Reading, read
 from tl.json_values import to_json_value
 from tl.raw import Raw
@@ -73,14 +74,19 @@ class Schemas:
             registry, as_type = answered.schema, None if is_plain else answered.result
         if registry is None or (as_type is None and registry.find(constructor_id(body)) is None):
             return Meaning(findings=() if len(body) >= 4 else (f"a body of {len(body)} bytes",))
-        found = read(body, registry, as_type, mode="lenient")
+        findings: tuple[str, ...] = ()
+        try:  # what nothing is wrong with needs no tree
+            found = decode(registry, body, as_type, strict_flags=True)
+        except tl.DecodeError:
+            reading = read(body, registry, as_type, mode="lenient")
+            found, findings = reading.value, tuple(str(finding) for finding in reading.findings)
         return Meaning(
-            name=_name(found.value, as_type),
+            name=_name(found, as_type),
             schema=registry.name,
             as_type=as_type,
-            value=_json(found.value),
-            found=found.value,
-            findings=tuple(str(finding) for finding in found.findings),
+            value=_json(found),
+            found=found,
+            findings=findings,
         )
 
 

@@ -23,7 +23,8 @@ from tl.rich_dump import STYLES, dump_text
 
 __all__ = ["draw"]
 
-_WIDEST = 120
+_WIDEST = 200
+_DRAWN, _ASCII = "│─╌▶◀✕…·›", "|-.><x~?>"
 _INDENT = 2
 
 _STYLES = {
@@ -48,25 +49,36 @@ _STYLES = {
 
 
 def draw(transcript: Transcript, schemas: Schemas, *, with_bytes: bool = False) -> None:
-    """Draw a transcript to stdout, as wide as the terminal from 60 to 120 columns.
+    """Draw a transcript to stdout, as wide as the terminal from 60 to 200 columns.
 
-    `with_bytes` shows those of each message, each with its field and its value.
+    `with_bytes` shows those of each message, each with its field and its value.  A terminal that has no lines and
+    arrows gets ASCII.
     """
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character is no reason to fail
     console = QuietConsole(highlight=False)
+    characters = {} if _has_arrows(console.encoding) else str.maketrans(_DRAWN, _ASCII)
     width = max(min(console.width, _WIDEST), LEAST)
     many = len(transcript.streams()) > 1
     stream = -1
 
     def put(line: Line | Text) -> None:
-        console.print(line if isinstance(line, Text) else _text(line), soft_wrap=True)
+        if not isinstance(line, Text):
+            line = _text([(piece.translate(characters), kind) for piece, kind in line])
+        elif characters:
+            line.plain = line.plain.translate(characters)
+        if console.color_system is None:  # rich takes its time, for nothing
+            print(line.plain)
+        else:
+            console.print(line, soft_wrap=True)
 
     for row in rows(transcript):
         if row.stream != stream:
             if many:
                 title = Text(f"connection {row.stream + 1}", "bold")
-                console.print(Rule(title, align="left", style="dim"), width=width)
+                console.print(
+                    Rule(title, align="left", style="dim", characters="─".translate(characters)), width=width
+                )
             if many or stream < 0:
                 put(heading(width))
             stream = row.stream
@@ -76,6 +88,13 @@ def draw(transcript: Transcript, schemas: Schemas, *, with_bytes: bool = False) 
             for text in _bytes(row, schemas, width):
                 put(text)
     console.print(Text(summary(transcript), "dim"), soft_wrap=True)
+
+
+def _has_arrows(encoding: str) -> bool:
+    try:
+        return bool(_DRAWN.encode(encoding))
+    except (UnicodeEncodeError, LookupError):
+        return False
 
 
 def _text(line: Line) -> Text:

@@ -31,6 +31,32 @@ def test_the_ladder_fits_a_narrow_terminal() -> None:
     assert "\x1b" not in out
 
 
+def test_the_ladder_is_as_wide_as_the_terminal() -> None:
+    pytest.importorskip("rich", reason="rich is not installed: the ladder needs it")
+    for columns, width in ((20, 60), (200, 200), (300, 200)):
+        _, out, _ = run("transcript", EXAMPLE, COLUMNS=str(columns))
+        assert max(map(len, out.splitlines())) == width
+
+
+def test_a_terminal_without_arrows_gets_some_of_ascii() -> None:
+    pytest.importorskip("rich", reason="rich is not installed: the ladder needs it")
+    _, drawn, _ = run("transcript", EXAMPLE, COLUMNS="80")
+    status, out, err = run("transcript", EXAMPLE, COLUMNS="80", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert (status, err) == (0, "")
+    assert out == drawn.translate(str.maketrans("│─▶◀…", "|-><~"))
+    assert "->|" in out
+    _, coloured, _ = run(
+        "transcript",
+        EXAMPLE,
+        COLUMNS="80",
+        PYTHONIOENCODING="ascii",
+        PYTHONUTF8="0",
+        FORCE_COLOR="1",
+        TERM="xterm",
+    )
+    assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == out
+
+
 def test_colours_on_a_terminal() -> None:
     pytest.importorskip("rich", reason="rich is not installed: the ladder needs it")
     _, plain, _ = run("transcript", EXAMPLE, COLUMNS="80")

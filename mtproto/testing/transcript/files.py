@@ -217,6 +217,8 @@ class Transcript:
 def _objects(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Each line that is not empty, as the JSON object that it has to be, with its number."""
     for number, line in enumerate(lines, 1):
+        if number == 1:
+            line = line.removeprefix("\ufeff")  # some editors mark UTF-8 so
         if not line.strip():
             continue
         try:

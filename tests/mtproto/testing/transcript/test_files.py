@@ -22,11 +22,19 @@ from mtproto.testing.transcript import (
     Transcript,
     TranscriptError,
 )
+from mtproto.testing.transcript.files import header_line
 from tests.mtproto.helpers import seeded
 from tests.mtproto.testing.transcript.example import KEY_LOG, TRANSCRIPT, record
 
 KEY = AuthKey(seeded(1)(256))
 LINES = TRANSCRIPT.read_text("utf-8").splitlines()
+
+
+def test_a_mark_of_utf_8_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "marked").write_text(TRANSCRIPT.read_text("utf-8"), "utf-8-sig")
+    assert Transcript.load(tmp_path / "marked") == Transcript.load(TRANSCRIPT)
+    with pytest.raises(TranscriptError, match="line 2"):
+        Transcript.parse([header_line(), "\ufeff{}"])
 
 
 def test_the_examples_of_the_documents_are_a_talk_that_goes_the_same_way_each_time() -> None:

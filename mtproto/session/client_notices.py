@@ -97,8 +97,18 @@ def _not_taken(session: ClientSession, msg_ids: tuple[int, ...], notice: Notice)
     code = notice.error_code
     if isinstance(notice, service.BadServerSalt) or code in _MENDED:
         yield from session.send_again(msg_ids, BadMessage(code))
+    elif code == BadCode.CONTAINER_REPEATED and msg_ids != (notice.bad_msg_id,):
+        _ask_about(session, msg_ids)
     else:
         yield from _refused(session, msg_ids, code)
+
+
+def _ask_about(session: ClientSession, msg_ids: tuple[int, ...]) -> None:
+    """A container of ours has come twice: what became of the requests in it the server knows."""
+    for msg_id in msg_ids:
+        request = session.requests.last_sent_as(msg_id)
+        if request is not None:
+            session.requests.ask_at(request, session.now())
 
 
 def _correct(session: ClientSession, message: Message, notice: Notice) -> None:

@@ -260,7 +260,10 @@ class ClientModel(Outgoing):
     def _not_taken(self, ids: list[int], notice: Any) -> Iterator[Said]:
         code = notice.error_code
         is_mended = isinstance(notice, service.BadServerSalt) or code in (16, 17, 32, 33, 48)
-        yield from self._again(ids, code) if is_mended else self._final(ids, code)
+        if code == 19 and ids != [notice.bad_msg_id]:
+            self._ask_of_copies(ids)
+        else:
+            yield from self._again(ids, code) if is_mended else self._final(ids, code)
 
     on_bad_server_salt = on_bad_msg_notification
 
@@ -465,6 +468,11 @@ class ClientModel(Outgoing):
             elif request is not None:
                 self._close(request)
                 yield "failed", request.number, code
+
+    def _ask_of_copies(self, ids: list[int]) -> None:
+        """A copy of a container was refused."""
+        for request in filter(None, map(self._last_sent_as, ids)):
+            request.ask_at = self.clock()
 
     def _doubt(self, request: Request) -> Iterator[Said]:
         if request.at_least_once:

@@ -23,7 +23,7 @@ from mtproto.salts import SaltTimetable
 from mtproto.session import BadCode, BadMessage, ServerSession
 from mtproto.side import Side
 from tests.mtproto.helpers import ManualClock, seeded
-from tests.mtproto.pair import Pair, agreed_pair
+from tests.mtproto.pair import Pair, agreed_pair, frames_of
 
 REQUEST = bytes(api.help.GetConfig())
 SECOND = 2**32
@@ -70,6 +70,25 @@ def test_what_would_be_wrong_again_fails(code: int) -> None:
     assert str(code) in str(failed.error)
     assert pair.heard() == []
     assert pair.client.is_ready
+
+
+def test_a_container_that_has_come_twice_has_come() -> None:
+    """A strict server says that of a copy (19): the first one may have been executed."""
+    pair = agreed_pair()
+    sent = [pair.client.send_request(REQUEST) for _ in range(2)]
+    (payload,) = frames_of(pair.client.data_to_send(), "intermediate", Side.SERVER)
+    container = pair.server_cipher().open(payload)
+    parts = unpack_container(container.body, container.msg_id)
+    old = Message(container.msg_id, container.seq_no, container.body)
+    pair.say(notice(old, 19))
+    assert pair.failures() == []
+    pair.client.handle_timer()
+    (question,) = pair.heard()
+    asked_about = service.decode(question.body, as_type=service.MsgsStateReq).msg_ids
+    assert asked_about == [part.msg_id for part in parts if part.body == REQUEST]
+    for msg_id in asked_about:
+        pair.say(pack_rpc_result(msg_id, bytes(api.BoolTrue())))
+    assert [e.request_id for e in pair.answers()] == sent
 
 
 def test_nobody_knows_whether_what_is_too_old_was_received() -> None:

@@ -739,3 +739,18 @@ def test_service_queries_are_no_calls() -> None:
     pair.run()
     assert not pair.calls
     pair.check()
+
+
+def test_no_call_fails_because_a_strict_server_refuses_copies_of_what_it_has_executed() -> None:
+    pair = Pair(seed=0, strict=True, network=Network(latency=0.5, jitter=0.1), keep_alive=KeepAlive())
+    calls = [pair.invoke(api.help.GetConfig())]
+    pair.run(for_=61)
+    pair.install(faults.Duplicate(nth=5, times=20, side=Side.CLIENT))
+    calls += [pair.invoke(api.help.GetConfig()) for _ in range(10)]
+    pair.run(for_=0.01)
+    for _ in range(5):
+        calls.append(pair.invoke(api.help.GetConfig()))
+        pair.run(for_=0.5)
+    pair.run()
+    assert [call.error for call in calls] == [None] * len(calls)
+    pair.check()

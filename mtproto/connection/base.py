@@ -38,6 +38,9 @@ class Observer(Protocol):
     def ended(self) -> None:
         """The peer has closed its end."""
 
+    def closed(self) -> None:
+        """This side has closed its end, behind the last bytes that were given out."""
+
     def succeeded_by(self, connection: Connection[EventT]) -> None:
         """`connection` goes on where this one has ended, with a stream of its own."""
 
@@ -53,6 +56,7 @@ class Connection(ABC, Generic[EventT]):
         self._failure: RemoteProtocolError | None = None
         self._closed = False
         self._ends = False
+        self._leaves = False
         self._frames: deque[FramingEvent] = deque()
         self._running: Progress[EventT] | None = None
         self._work: Work | None = None
@@ -174,6 +178,7 @@ class Connection(ABC, Generic[EventT]):
         if not self._closed:
             self._flush()
             self._end()
+            self._leaves = True
 
     def abandon(self) -> None:
         """The transport broke: nothing more can be sent here, and what is queued waits for another connection."""
@@ -198,6 +203,9 @@ class Connection(ABC, Generic[EventT]):
         self.has_begun = self.has_begun or bool(out)
         if out and self.observer is not None:
             self.observer.sent(out)
+        if self._leaves and self.observer is not None:
+            self._leaves = False
+            self.observer.closed()
         return out
 
     # For who may read along
@@ -213,6 +221,7 @@ class Connection(ABC, Generic[EventT]):
     def _fail(self, error: RemoteProtocolError) -> None:
         self._failure = error
         self._end()
+        self._leaves = True
         if error.reply is not None:
             self._write_code(error.reply)
 

@@ -133,6 +133,9 @@ class _Observer:
     def ended(self) -> None:
         self._recording.later(self._stream.end, Side.SERVER)
 
+    def closed(self) -> None:
+        self._recording.later(self._stream.end, Side.CLIENT)
+
     def succeeded_by(self, connection: Connection[Any]) -> None:
         connection.observer = _Observer(self._recording, self._secrets)
 

@@ -246,6 +246,9 @@ class _Watch:
     def ended(self) -> None:
         self._stream.end(self._side.peer)
 
+    def closed(self) -> None:
+        self._stream.end(self._side)
+
     def succeeded_by(self, connection: Connection[Any]) -> None:
         connection.observer = _Watch(self._recorder, connection, self._side)
 

@@ -87,6 +87,24 @@ def test_a_connection_that_goes_on_from_another_is_a_stream_of_its_own() -> None
     assert "account.sendVerifyPhoneCode" in names(transcript, 1)
 
 
+def test_an_end_from_either_side_is_recorded_behind_the_last_bytes() -> None:
+    talk, ours, theirs = Talk(), io.StringIO(), io.StringIO()
+    with Recorder(ours, clock=talk.clock) as client, Recorder(theirs, clock=talk.clock) as server:
+        client.client(talk.client)
+        server.server(talk.server)
+        talk.run()
+        talk.ask(CONFIG_WANTED)
+        talk.client.ping(1)  # the acknowledgement goes with it
+        talk.client.close()
+        talk.server.receive_data(talk.client.data_to_send())
+        talk.server.receive_eof()
+        talk.client.data_to_send()
+    for file in (ours, theirs):
+        *_, before, last = [e.record for e in Transcript.parse(file.getvalue().splitlines()).entries]
+        assert isinstance(before, Said)
+        assert (before.name, type(last), last.side) == ("msgs_ack", Ended, Side.CLIENT)
+
+
 def test_what_was_seen_is_in_the_files_at_once(tmp_path: Path) -> None:
     talk = Talk()
     with Recorder.open(tmp_path / "talk", key_log=tmp_path / "keys", clock=talk.clock) as recorder:

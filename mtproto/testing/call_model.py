@@ -8,13 +8,14 @@ there has to be a reason.
 from __future__ import annotations
 
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import tl
 from mtproto import service
 from mtproto.errors import FateUnknown, RpcError
+from mtproto.events import SessionId
 from mtproto.message import constructor_id
 from mtproto.session import BadMessage
 from mtproto.testing.calls import Call
@@ -26,6 +27,7 @@ _AFTER_ONE, _AFTER_MANY = 0xCB9F372D, 0x3DC4B4F0
 _NEVER_TAKEN = 329.0  # seconds: the age of messages that are refused, and how far clocks may differ
 _TICK = 2.0**-32
 _ENDS_SESSION = (17, 32, 33)
+_Name = tuple[SessionId | None, int]
 _WAIT_FAILED = b"MSG_WAIT_FAILED"
 
 
@@ -55,12 +57,13 @@ class CallModel:
         self._asked: dict[int, list[int]] = {}
         self._refused: set[int] = set()
         self._reasons: dict[int, set[type]] = defaultdict(set)
-        self._answers: dict[int, dict[int, bytes]] = defaultdict(dict)
+        self._answers: dict[int, dict[_Name, bytes]] = defaultdict(dict)
+        self._latest: dict[int, SessionId] = {}  # two sessions may have messages of one msg_id
         self._session: object = None
-        self._over: set[int] = set()
+        self._ended: set[int] = set()
         self._doubtful: set[int] = set()
-        self._cancelled: set[int] = set()
-        self._copies: set[int] = set()
+        self._came: Counter[_Name] = Counter()
+        self._ignored: Counter[_Name] = Counter()
 
     def asked(self, call: Call[Any]) -> None:
         """Somebody makes a call."""
@@ -69,8 +72,7 @@ class CallModel:
 
     def cancelled(self, call: Call[Any]) -> None:
         """Nobody waits for this one any more."""
-        self._over.add(call.number)
-        self._cancelled.add(call.number)
+        self._ended.add(call.number)
 
     # What goes out
 
@@ -85,7 +87,7 @@ class CallModel:
             if number is None:
                 yield "is a request that nobody has made"
                 return
-            if number in self._over:
+            if number in self._ended or (self._answers[number] and number not in self._doubtful):
                 yield f"call {number} is over"
             sent = self._sent[number]
             if said.msg_id not in {before.msg_id for before in sent}:
@@ -104,6 +106,7 @@ class CallModel:
 
     def hears(self, said: Said, content: tl.TLObject | None) -> None:
         """The client gets a message, which it may yet ignore."""
+        self._latest[said.msg_id] = said.session
         match content:
             case service.BadServerSalt() | service.BadMsgNotification():
                 parts = self._parts.get(content.bad_msg_id, {content.bad_msg_id})
@@ -132,27 +135,32 @@ class CallModel:
         if _WAIT_FAILED in result:  # of its order: it may go out once more
             self._refused.add(msg_id)
             self._doubtful.add(number)
-        elif said.msg_id in self._answers[number] and number in self._over:
-            self._copies.add(said.msg_id)
-        elif number not in self._over:
-            self._answers[number][said.msg_id] = result
-            self._over.add(number)
+        else:
+            self._came[said.session, said.msg_id] += 1
+            self._answers[number][said.session, said.msg_id] = result
 
-    def ignored(self, msg_id: int, *, is_sure: bool) -> None:
-        """The client has not taken this message, or nobody knows."""
+    def ignored(self, msg_id: int) -> None:
+        """The client has not taken this message."""
+        name = (self._latest.get(msg_id), msg_id)
+        self._ignored[name] += 1
         for number, answers in self._answers.items():
-            if msg_id in answers and msg_id not in self._copies and number not in self._cancelled:
-                self._over.discard(number)
-                if is_sure:
-                    del answers[msg_id]
-                else:
-                    self._doubtful.add(number)
+            if name in answers and self._ignored[name] < self._came[name]:  # some copy may have been taken
+                self._doubtful.add(number)
+            elif name in answers:
+                del answers[name]
+
+    def doubted(self, said: Said) -> None:
+        """Nobody knows whether the client has taken this message."""
+        self._doubtful |= {
+            n for n, answers in self._answers.items() if (said.session, said.msg_id) in answers
+        }
 
     # What is so now
 
     def pending(self) -> set[int]:
         """The numbers of the calls that have not ended, as far as that is known."""
-        return {call.number for call in self._calls} - self._over - self._doubtful
+        answered = {number for number, answers in self._answers.items() if answers}
+        return {call.number for call in self._calls} - self._ended - answered - self._doubtful
 
     @property
     def doubtful(self) -> set[int]:
@@ -162,7 +170,7 @@ class CallModel:
     def ends(self) -> Iterator[str]:
         """What is wrong with how calls have ended, as their callers were told."""
         for call in self._calls:
-            if call.is_cancelled or call.endings == 0:
+            if call.number in self._ended or call.endings == 0:
                 continue
             answers = list(self._answers.get(call.number, {}).values())
             if call.answer is not None and call.answer not in answers:
@@ -174,7 +182,7 @@ class CallModel:
                     yield f"{call!r}: its error never came"
             elif error is not None and not self._is_explained(call, type(error)):
                 yield f"{call!r}: fails without a reason"
-            self._over.add(call.number)
+            self._ended.add(call.number)
 
     def _is_explained(self, call: Call[Any], error: type) -> bool:
         sent = self._sent.get(call.number, [])

@@ -19,7 +19,7 @@ from mtproto.events import MessageDropped, SessionId
 from mtproto.message import Message, constructor_id, unpack_container
 from mtproto.side import Side
 
-__all__ = ["Arrived", "Event", "Ignored", "Ledger", "Said"]
+__all__ = ["Arrived", "Doubted", "Event", "Ignored", "Ledger", "Said"]
 
 _CONTAINER = service.MsgContainer.CONSTRUCTOR_ID
 _ACKS = service.MsgsAck.CONSTRUCTOR_ID
@@ -64,14 +64,20 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """What has come to `side` as `msg_id`, a message or a container, was not taken, or nobody knows."""
+    """What has come to `side` as `msg_id`, a message or a container, was not taken."""
 
     side: Side
     msg_id: int
-    is_sure: bool = True
 
 
-Event: TypeAlias = Said | Arrived | Ignored
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """Whether the other side has got a message, and looked at it, nobody knows."""
+
+    said: Said
+
+
+Event: TypeAlias = Said | Arrived | Ignored | Doubted
 
 
 class Ledger:
@@ -188,7 +194,7 @@ class Ledger:
     def doubted(self, messages: Iterable[Said]) -> None:
         """It is not known whether the other side has looked at these."""
         for said in messages:
-            self.history.append(Ignored(said.side.peer, said.msg_id, is_sure=False))
+            self.history.append(Doubted(said))
             for seen in (self._arrived, self._acks):
                 seen[said.side.peer].pop((said.session, said.msg_id), None)
 

@@ -35,7 +35,7 @@ class Owner(Protocol):
         """These messages have come to the other end."""
 
     def doubted(self, carried: Carried) -> None:
-        """The connection to which these have come has closed over that: who knows whether it has looked at them."""
+        """Whether these have come, or were looked at, nobody knows: the connection has ended over them."""
 
     def ended(self, end: End, reason: MTProtoError) -> None:
         """A connection is closed."""
@@ -132,7 +132,10 @@ class End:
         notes, self.notes = tuple(self.notes), []
         if data:
             self.line.owner.wrote(self, data)
+            before = self.link.sent
             self.link.send(data, notes)
+            if before < self.link.sent < before + len(data):  # cut off: the first of them may arrive
+                self.line.owner.doubted(notes)
         if self.connection.closed:
             self._set_timer(None)
             if not self.is_over:

@@ -212,9 +212,11 @@ class PairMachine(RuleBasedStateMachine):
         self.pair.rotate_salt(keep_previous=keep_previous)
         self.model.server_salts.changed(self.pair.clock.now, keep_previous=keep_previous)
 
-    @rule(down=st.sampled_from([0.01, 5.0]))
-    def restart(self, down: float) -> None:
-        """The server starts again, and remembers nothing but keys."""
+    @rule(down=st.sampled_from([0.01, 5.0]), changes_salt=st.booleans())
+    def restart(self, down: float, changes_salt: bool) -> None:
+        """The server starts again, and remembers nothing but keys; its salt may be another one."""
+        if changes_salt:
+            self.rotate_salt(keep_previous=True)
         if self.pair.is_server_up:
             self.pair.restart(down=down)
 

@@ -18,7 +18,7 @@ from mtproto import service
 from mtproto.events import SessionId
 from mtproto.side import Side
 from mtproto.testing.call_model import CallModel
-from mtproto.testing.ledger import Arrived, Event, Ignored, Said
+from mtproto.testing.ledger import Arrived, Doubted, Event, Ignored, Said
 from mtproto.testing.salt_model import ClientSalts, ServerSalts
 
 __all__ = ["Model", "Voice"]
@@ -89,9 +89,11 @@ class Model:
                     self._judge(event)
                 case Arrived():
                     self._arrives(event.said, event.time)
-                case Ignored(Side.CLIENT, msg_id, is_sure):
+                case Ignored(Side.CLIENT, msg_id):
                     self._client_salts.ignored(msg_id)
-                    self.calls.ignored(msg_id, is_sure=is_sure)
+                    self.calls.ignored(msg_id)
+                case Doubted():
+                    self._may_arrive(event.said)
 
     def _complain(self, said: Said, what: str) -> None:
         self.complaints.append(f"{said.side.name}, {said.name} {said.msg_id}, seq_no {said.seq_no}: {what}")
@@ -126,12 +128,20 @@ class Model:
         content = _content(said)
         match content:
             case service.BadServerSalt():
-                self._client_salts.corrected(said.msg_id, content.new_server_salt, is_new_session=False)
+                self._client_salts.corrected(said, content.new_server_salt, is_new_session=False)
             case service.NewSessionCreated():
-                self._client_salts.corrected(said.msg_id, content.server_salt, is_new_session=True)
+                self._client_salts.corrected(said, content.server_salt, is_new_session=True)
             case service.FutureSalts():
                 self._client_salts.listed(said.msg_id, content)
         self.calls.hears(said, content)
+
+    def _may_arrive(self, said: Said) -> None:
+        if said.side is Side.CLIENT:
+            self.server_salts.doubted(said)
+            return
+        self._arrives(said, said.time)
+        self._client_salts.ignored(said.msg_id)
+        self.calls.doubted(said)
 
     def _is_new(self, said: Said, voice: Voice) -> None:
         """Numbers: they grow, their last bits say who speaks, seq_no counts what needs an acknowledgement."""
@@ -177,7 +187,7 @@ class Model:
                 complaints = (c for i in content.msg_ids for c in self.server_salts.taken(i))
             case service.MsgsAck():
                 for msg_id in content.msg_ids:
-                    self._client_salts.acknowledged(msg_id)
+                    self._client_salts.acknowledged(said.session, msg_id)
         for complaint in complaints:
             self._complain(said, complaint)
         for complaint in self._client_salts.used(said) if said.side is Side.CLIENT else ():

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from math import floor, inf
 
 from mtproto import service
+from mtproto.events import SessionId
 from mtproto.testing.ledger import Said
 
 __all__ = ["ClientSalts", "ServerSalts"]
@@ -63,6 +64,7 @@ class ServerSalts:
     def __init__(self, first: int, time: float) -> None:
         self._timetable = _Timetable(floor(time), {0: first})
         self._came: dict[int, list[tuple[_Timetable, float, int]]] = {}
+        self._doubtful: set[int] = set()
 
     def changed(self, time: float, *, keep_previous: bool) -> None:
         """Another salt begins now; of those before only the current one stays good, or none."""
@@ -75,8 +77,14 @@ class ServerSalts:
         for msg_id in {said.msg_id, said.container or said.msg_id}:
             self._came.setdefault(msg_id, []).append((self._timetable, time, said.salt))
 
+    def doubted(self, said: Said) -> None:
+        """The server may have got this message, sometime: of what it says of that one nothing is known."""
+        self._doubtful |= {said.msg_id, said.container or said.msg_id}
+
     def refused(self, notice: service.BadServerSalt) -> Iterator[str]:
         """The server says that the salt of a message was wrong, and which is right."""
+        if notice.bad_msg_id in self._doubtful:
+            return
         came = self._came.get(notice.bad_msg_id, [])
         if all(table.takes(salt, time) for table, time, salt in came):
             yield f"refuses {notice.bad_msg_id} for its salt, which is right, or unseen"
@@ -84,7 +92,8 @@ class ServerSalts:
 
     def created(self, notice: service.NewSessionCreated) -> Iterator[str]:
         """The server says which salt is right as it begins a session."""
-        yield from self._told(self._came.get(notice.first_msg_id, []), notice.server_salt)
+        if notice.first_msg_id not in self._doubtful:
+            yield from self._told(self._came.get(notice.first_msg_id, []), notice.server_salt)
 
     @staticmethod
     def _told(came: list[tuple[_Timetable, float, int]], salt: int) -> Iterator[str]:
@@ -98,7 +107,7 @@ class ServerSalts:
     def listed(self, answer: service.FutureSalts) -> Iterator[str]:
         """The server says which salts are good when."""
         tables = {id(table): table for table, _, _ in self._came.get(answer.req_msg_id, [])}
-        if len(tables) != 1:  # nobody knows which it was answered by
+        if len(tables) != 1 or answer.req_msg_id in self._doubtful:  # nobody knows which it was answered by
             return
         for table in tables.values():
             for row in answer.salts:
@@ -110,6 +119,8 @@ class ServerSalts:
 
     def taken(self, msg_id: int) -> Iterator[str]:
         """The server says that it has taken the message `msg_id`."""
+        if msg_id in self._doubtful:
+            return
         if all(table.takes(salt, time) is False for table, time, salt in self._came.get(msg_id, [])):
             yield f"has taken {msg_id}, which never came with a good salt"
 
@@ -123,7 +134,7 @@ class ClientSalts:
         self._begins: dict[int, int] = {}
         self._lists: dict[int, dict[int, int]] = {}
         self._timetable: dict[int, int] = {}
-        self._created: dict[int, tuple[int, int]] = {}
+        self._created: dict[tuple[SessionId, int], tuple[int, int]] = {}
         self._floor = self._last = 0
         self._floor_salt = first
 
@@ -131,12 +142,12 @@ class ClientSalts:
         self._count += 1
         self._heard[salt] = self._count
 
-    def corrected(self, msg_id: int, salt: int, *, is_new_session: bool) -> None:
+    def corrected(self, said: Said, salt: int, *, is_new_session: bool) -> None:
         """The client gets word which salt is right."""
         self._hears(salt)
         self._timetable = {}  # or a part of it stays, as its clock says
         if is_new_session:
-            self._created.setdefault(msg_id, (self._count, salt))
+            self._created.setdefault((said.session, said.msg_id), (self._count, salt))
 
     def listed(self, msg_id: int, answer: service.FutureSalts) -> None:
         """The client gets the timetable."""
@@ -151,9 +162,9 @@ class ClientSalts:
         if msg_id in self._lists:
             self._timetable = {}
 
-    def acknowledged(self, msg_id: int) -> None:
+    def acknowledged(self, session: SessionId, msg_id: int) -> None:
         """The client says that it has this message: if it was about a new session, what was told before is over."""
-        count, salt = self._created.get(msg_id, (0, 0))
+        count, salt = self._created.get((session, msg_id), (0, 0))
         if count > self._floor:
             self._floor, self._floor_salt = count, salt
 

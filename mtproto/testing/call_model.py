@@ -26,6 +26,7 @@ __all__ = ["CallModel"]
 _AFTER_ONE, _AFTER_MANY = 0xCB9F372D, 0x3DC4B4F0
 _NEVER_TAKEN = 329.0  # seconds: the age of messages that are refused, and how far clocks may differ
 _TICK = 2.0**-32
+_NOT_RECEIVED, _FEW = (2, 3), 3
 _ENDS_SESSION = (17, 32, 33)
 _Name = tuple[SessionId | None, int]
 _WAIT_FAILED = b"MSG_WAIT_FAILED"
@@ -59,6 +60,7 @@ class CallModel:
         self._reasons: dict[int, set[type]] = defaultdict(set)
         self._answers: dict[int, dict[_Name, bytes]] = defaultdict(dict)
         self._latest: dict[int, SessionId] = {}  # two sessions may have messages of one msg_id
+        self._missed: Counter[int] = Counter()
         self._session: object = None
         self._ended: set[int] = set()
         self._doubtful: set[int] = set()
@@ -118,9 +120,17 @@ class CallModel:
                 self._reason([i for i in self._number if i < content.first_msg_id], FateUnknown)
             case service.MsgsStateInfo():
                 states = zip(self._asked.get(content.req_msg_id, []), content.info, strict=False)
-                self._reason([i for i, state in states if state & 7 != 4], FateUnknown)
+                self._heard_states([(i, state & 7) for i, state in states])
             case _ if said.name == "rpc_result":
                 self._answered(said)
+
+    def _heard_states(self, states: Iterable[tuple[int, int]]) -> None:
+        """Of what was forgotten nothing can be known; what was not received may go on being sent, a few times."""
+        for msg_id, state in states:
+            if state in _NOT_RECEIVED:
+                self._missed[msg_id] += 1
+            if state not in {4, *_NOT_RECEIVED} or self._missed[msg_id] >= _FEW:
+                self._reason([msg_id], FateUnknown)
 
     def _reason(self, msg_ids: Iterable[int], *errors: type) -> None:
         for msg_id in msg_ids:

@@ -106,10 +106,14 @@ class ServerSalts:
 
     def listed(self, answer: service.FutureSalts) -> Iterator[str]:
         """The server says which salts are good when."""
-        tables = {id(table): table for table, _, _ in self._came.get(answer.req_msg_id, [])}
+        came = self._came.get(answer.req_msg_id, [])
+        tables = {id(table): table for table, _, _ in came}
         if len(tables) != 1 or answer.req_msg_id in self._doubtful:  # nobody knows which it was answered by
             return
         for table in tables.values():
+            first = [row.valid_since for row in answer.salts[:1]]
+            if first not in [[table.base + _HALF * table.place(time)] for _, time, _ in came]:
+                yield f"lists salts from {first} on, which is not the current one"
             for row in answer.salts:
                 place, rest = divmod(row.valid_since - table.base, _HALF)
                 if rest or row.valid_until - row.valid_since != 2 * _HALF:

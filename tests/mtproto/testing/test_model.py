@@ -132,6 +132,13 @@ def test_a_client_uses_the_next_salt_when_its_time_has_come(is_ignored: bool) ->
     assert found.count("still in use") == (0 if is_ignored else 1)
 
 
+def test_a_server_lists_salts_from_the_current_one_on() -> None:
+    asks = client(60, service.GetFutureSalts(num=1), 1)
+    later = service.FutureSalt(valid_since=int(START) + 1800, valid_until=int(START) + 5400, salt=SECOND)
+    told = service.FutureSalts(req_msg_id=asks.msg_id, now=int(START) + 60, salts=[later])
+    assert "which is not the current one" in complaints(model_of(), [*come(asks), server(60, told, 0)])
+
+
 # Numbers
 
 
@@ -182,6 +189,13 @@ def test_how_a_call_has_ended_was_told_by_the_server() -> None:
     assert not complaints(model_of(answered), [*come(request), *come(answer)])
     later = client(2, service.Ping(ping_id=1), 2)
     new = service.NewSessionCreated(first_msg_id=later.msg_id, unique_id=1, server_salt=FIRST)
+    for state, count, is_reason in ((1, 1, True), (2, 1, False), (2, 3, True), (4, 9, False)):
+        events = come(request)
+        for i in range(count):
+            asks = client(10 + i, service.MsgsStateReq(msg_ids=[request.msg_id]), 2)
+            told = service.MsgsStateInfo(req_msg_id=asks.msg_id, info=bytes([state]))
+            events += [*come(asks), *come(server(10 + i, told, 0))]
+        assert ("fails without a reason" in complaints(model_of(failed), events)) is not is_reason
     assert not complaints(model_of(failed), [*come(request), *come(later), *come(server(3, new, rest=3))])
 
 

@@ -260,10 +260,12 @@ class ClientModel(Outgoing):
     def _not_taken(self, ids: list[int], notice: Any) -> Iterator[Said]:
         code = notice.error_code
         is_mended = isinstance(notice, service.BadServerSalt) or code in (16, 17, 32, 33, 48)
-        if code == 19 and ids != [notice.bad_msg_id]:
+        if is_mended:
+            yield from self._again(ids, code)
+        elif code == 19 and ids != [notice.bad_msg_id]:
             self._ask_of_copies(ids)
         else:
-            yield from self._again(ids, code) if is_mended else self._final(ids, code)
+            yield from self._final(ids, code)
 
     on_bad_server_salt = on_bad_msg_notification
 

@@ -133,6 +133,8 @@ class Pair:
         self._keys = [_unused_key() if key is None else key]
         self.exchanges_keys = key is not None
         """Whether the auth_key is agreed on."""
+        self.renews_keys = temp_key_lifetime is not None
+        """Whether there are more key exchanges than one."""
         self.deadlines = deadlines
         self.keep_alive = keep_alive
         self._secret = mtproxy_secret

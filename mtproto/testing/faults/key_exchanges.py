@@ -33,7 +33,12 @@ _ERRORS = (HandshakeFailed, ConnectionClosed)
 
 
 def _no_exchange(scene: Scene) -> str | None:
-    return None if scene.exchanges_keys else "without a key= there is no key exchange in a Pair"
+    if not scene.exchanges_keys:
+        return "without a key= there is no key exchange in a Pair"
+    pair = scene.pair
+    if pair is not None and pair.client.is_ready and not pair.renews_keys:
+        return "the key exchange of this Pair is over"
+    return None
 
 
 @dataclass(frozen=True, slots=True)

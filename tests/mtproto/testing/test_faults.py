@@ -287,6 +287,8 @@ def test_without_keep_alive_a_half_open_connection_would_never_be_found() -> Non
         (faults.DhGenRetry(), {}, "without a key= there is no key exchange"),
         (faults.DhGenFail(), {}, "without a key="),
         (faults.BadKeyExchange(), {}, "without a key="),
+        (faults.BadKeyExchange(), {"key": TEST_KEY, "begun": True}, "the key exchange of this Pair is over"),
+        (faults.DhGenFail(), {"key": TEST_KEY, "begun": True}, "the key exchange of this Pair is over"),
         (faults.HalfHandshakes(), {"deadlines": Deadlines()}, "without a key="),
         (faults.HalfHandshakes(), {"key": TEST_KEY}, "without deadlines= that end it"),
         (faults.Slowloris(), {}, "without deadlines= that end it"),

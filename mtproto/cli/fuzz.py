@@ -156,6 +156,7 @@ def _merge(settings: Settings) -> int:
 
 
 def _attack(settings: Settings) -> int:
+    from mtproto.testing.fuzz import FuzzError
     from mtproto.testing.fuzz.progress import summary_lines
     from mtproto.testing.fuzz.supervisor import campaign
 
@@ -167,6 +168,8 @@ def _attack(settings: Settings) -> int:
     print()
     for line in summary_lines(outcome.figures, outcome.totals, outcome.findings):
         print(line)
+    if outcome.failure:
+        raise FuzzError(outcome.failure)
     if outcome.interrupted:
         return _INTERRUPTED
     return 1 if len(outcome.findings) else 0

@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import signal
 import time
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
@@ -28,8 +29,12 @@ _TICK = 0.05
 _START = 120.0
 """Seconds until the first execution: an import takes longer where every branch is watched."""
 _QUICK = 5.0
-_QUICK_DEATHS = 5
-"""A worker that dies so soon, so often in a row, would go on with that."""
+"""A worker that dies so soon is easy to kill: there is a pause before the next one."""
+_LONGEST_PAUSE = 2.0
+_IDLE = 5
+"""Workers in a row that have ended before any execution: the next one would, too."""
+_KILLERS = 1000
+"""So many inputs that have killed a worker the next ones are told of."""
 _AFTER = 60.0
 """Seconds for minimising after the end."""
 
@@ -42,6 +47,17 @@ class Outcome:
     totals: Totals
     findings: Findings
     interrupted: bool
+    failure: str = ""
+    """Why it could not go on, if it could not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """A worker that is to be started at a time."""
+
+    when: float
+    number: int
+    serial: int
 
 
 def campaign(settings: Settings, teller: Teller) -> Outcome:
@@ -70,8 +86,10 @@ class _Campaign:
         self._before = (totals.executions, totals.seconds)
         self._findings = Findings(settings.work.findings, settings.target.name)
         self._workers: list[Worker] = []
-        self._killers: list[bytes] = []
-        self._quick_deaths = 0
+        self._starts: list[_Start] = []
+        self._killers: deque[bytes] = deque(maxlen=_KILLERS)
+        self._quick_deaths: Counter[int] = Counter()  # of a worker's number, in a row
+        self._idle = 0
         self._executions = 0  # of workers that are no more
         self._reach = Reach()
         self._begun: float | None = None  # when the first execution was seen
@@ -83,6 +101,7 @@ class _Campaign:
 
     def run(self) -> Outcome:
         interrupted = False
+        failure = ""
         minimiser = None
         try:
             new = retry(self._settings, self._trials, self._findings, self._teller)
@@ -94,13 +113,15 @@ class _Campaign:
             minimiser.finish(_AFTER)
         except KeyboardInterrupt:
             interrupted = True
+        except FuzzError as error:
+            failure = str(error)
         finally:
             if minimiser is not None:
                 self._end(minimiser)
                 minimiser.stop()
                 self._take(minimiser)
             self._save()
-        return Outcome(self._figures(), self._totals, self._findings, interrupted)
+        return Outcome(self._figures(), self._totals, self._findings, interrupted, failure)
 
     def _trials(self) -> Trials:
         settings = self._settings
@@ -110,14 +131,14 @@ class _Campaign:
         settings = self._settings
         (settings.work.run / "dictionary").write_text(settings.dictionary, "utf-8")
         start = time.monotonic()
-        for number in range(settings.jobs):
-            self._workers.append(Worker(settings, number, 0, self._killers, start))
+        self._starts = [_Start(start, number, 0) for number in range(settings.jobs)]
         while True:
+            self._start_workers(time.monotonic())
             time.sleep(_TICK)
             self._gather(minimiser)
             now = time.monotonic()
             if self._begun is None:
-                if any(worker.board.executions for worker in self._workers):
+                if self._executions or any(worker.board.executions for worker in self._workers):
                     self._begun = now
                 elif now - start > _START:
                     raise FuzzError(f"nothing was executed within {_START:.0f} s")
@@ -129,6 +150,13 @@ class _Campaign:
             if now - self._saved > 10:
                 self._saved = now
                 self._save()
+
+    def _start_workers(self, now: float) -> None:
+        for start in [one for one in self._starts if one.when <= now]:
+            self._starts.remove(start)
+            self._workers.append(
+                Worker(self._settings, start.number, start.serial, tuple(self._killers), now)
+            )
 
     def _gather(self, minimiser: Minimiser) -> None:
         for worker in self._workers:
@@ -175,22 +203,28 @@ class _Campaign:
             self._teller.line(str(error))
 
     def _replace(self, worker: Worker, now: float, minimiser: Minimiser) -> None:
-        """A worker has ended: that is a finding, unless it never came to work; the next one takes its place."""
+        """A worker has ended: that is a finding, unless it never came to work; the next one takes its place.
+
+        Where it is easy to kill one, there is a pause in between, so that starting them is not all that is done.
+        """
         if not self._killers:
             self._check_start(worker)
         if worker.board.executions:
+            self._idle = 0
             death = worker.death()
             self._killers.append(death.data)
             self._found(death, minimiser)
             self._count({death.identity: 1})
-        self._quick_deaths = self._quick_deaths + 1 if now - worker.started < _QUICK else 0
-        if self._quick_deaths >= _QUICK_DEATHS:
-            raise FuzzError(
-                f"{_QUICK_DEATHS} times in a row a worker was dead within {_QUICK:.0f} s; the last said:\n"
-                f"{worker.last_words()}"
-            )
+        else:
+            self._idle += 1
+            if self._idle >= _IDLE:
+                said = worker.last_words()
+                raise FuzzError(f"{_IDLE} workers in a row did not come to work; the last said:\n{said}")
+        number = worker.number
+        self._quick_deaths[number] = self._quick_deaths[number] + 1 if now - worker.started < _QUICK else 0
         self._retire(worker, minimiser)
-        self._workers.append(Worker(self._settings, worker.number, worker.serial + 1, self._killers, now))
+        when = now + _pause(self._quick_deaths[number])
+        self._starts.append(_Start(when, number, worker.serial + 1))
 
     def _check_start(self, worker: Worker) -> None:
         """A worker that ends before any input has killed one may be unable to work."""
@@ -242,6 +276,11 @@ class _Campaign:
             totals.features = self._reach.features
             totals.corpus = self._reach.corpus
         self._settings.work.write(totals)
+
+
+def _pause(deaths: int) -> float:
+    """Seconds until the next start, after so many quick deaths in a row."""
+    return min(_LONGEST_PAUSE, 0.05 * 2.0 ** min(deaths, 10)) if deaths else 0.0
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ class Worker:
     """A process of libFuzzer, started now.  `killers` are inputs it shall not run."""
 
     def __init__(
-        self, settings: Settings, number: int, serial: int, killers: list[bytes], now: float
+        self, settings: Settings, number: int, serial: int, killers: Sequence[bytes], now: float
     ) -> None:
         run = settings.work.run
         self.number = number
@@ -165,6 +165,8 @@ class Worker:
         text = f"The worker has ended in this input: {how}.\n\n{self.last_words(60)}\n"
         for path in self._artifacts.iterdir():
             kind = path.name.partition("-")[0]
+            if kind == "slow":  # it took its time, and ended
+                continue
             return Found(_ARTIFACTS.get(kind, DIED), path.read_bytes(), text)
         return Found(DIED, self.board.current, text)
 

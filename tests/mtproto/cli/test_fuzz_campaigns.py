@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from mtproto.__main__ import main
+from mtproto.testing.fuzz import supervisor
 from mtproto.testing.fuzz.findings import State
 from mtproto.testing.fuzz.identity import DIED, OUT_OF_MEMORY, TIMEOUT
 from mtproto.testing.fuzz.progress import Figures
@@ -88,34 +89,38 @@ def test_a_planted_bug_is_found_minimised_and_known_to_the_next_run(
 
 
 class Watcher:
-    """Interrupts a campaign when so many findings have been tried again."""
+    """Interrupts a campaign when so many findings have been tried again, and a worker of this name was started."""
 
-    def __init__(self, tried: int) -> None:
+    def __init__(self, tried: int, job: Path | None = None) -> None:
         self._left = tried
+        self._job = job
 
     def line(self, text: str) -> None:
         self._left -= text.startswith("tried ")
 
     def progress(self, figures: Figures) -> None:
-        if self._left <= 0:
+        if self._left <= 0 and (self._job is None or self._job.exists()):
             raise KeyboardInterrupt
 
 
-def test_findings_of_every_kind_do_not_end_it(folder: Path) -> None:
-    target = resolve("strange:bad", folder)
-    settings = Settings(
+def settings_of(folder: Path, function: str, corpus: str | None = None, seconds: float = 60) -> Settings:
+    target = resolve(f"strange:{function}", folder)
+    return Settings(
         target=target,
         work=Work(folder / "w", target.name),
         directory=folder,
-        seconds=60,
+        seconds=seconds,
         jobs=1,
         seed=1,
         instrument=(strangers.NAME,),
         max_length=8,
         timeout=1,
-        corpus=Path(seeds(folder, b"M", b"D", b"S")),
+        corpus=Path(corpus) if corpus else None,
     )
-    outcome = campaign(settings, Watcher(3))
+
+
+def test_findings_of_every_kind_do_not_end_it(folder: Path) -> None:
+    outcome = campaign(settings_of(folder, "bad", seeds(folder, b"M", b"D", b"S")), Watcher(3))
     assert outcome.interrupted
     states = {finding.identity: finding.state for finding in outcome.findings}
     assert states == dict.fromkeys((TIMEOUT, DIED, OUT_OF_MEMORY), State.REPRODUCIBLE)
@@ -123,12 +128,27 @@ def test_findings_of_every_kind_do_not_end_it(folder: Path) -> None:
     assert {"-timeout=1", "-seed=1", "-max_len=8", "-reload=1"} <= {*job["command"]}
 
 
-def test_a_worker_that_dies_again_and_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["fuzz", "strange:dies", *BRIEF, "--minutes", "0.5"]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith(
-        "mtproto fuzz: 5 times in a row a worker was dead within 5 s; the last said:\nINFO: "
-    )
+def test_what_kills_worker_after_worker_does_not_end_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_LONGEST_PAUSE", 0.1)
+    outcome = campaign(settings_of(folder, "dies"), Watcher(1, folder / "w" / "run" / "worker-0-5.job"))
+    assert outcome.interrupted
+    assert [(finding.identity, finding.state) for finding in outcome.findings] == [(DIED, State.REPRODUCIBLE)]
+    (finding,) = outcome.findings
+    assert finding.count == 5
+
+
+def test_it_ends_where_no_worker_comes_to_work_any_more(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_IDLE", 2)
+    strangers.write(folder, monkeypatch, strangers.ONCE)
+    assert main(["fuzz", "strange:once", *BRIEF, "--minutes", "0.5"]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("mtproto fuzz: 2 workers in a row did not come to work; the last said:\n")
+    assert said.err.endswith("\nit can be imported no more\n")
+    assert "\ndied: 0 bytes, not tried again yet, 1 times\n  mtproto fuzz strange:once " in said.out
 
 
 def test_a_test_of_hypothesis_saves_to_its_own_database(

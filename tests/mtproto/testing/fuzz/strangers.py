@@ -43,6 +43,17 @@ def forgets(data, seen=[]):
     if len(seen) == 5:
         raise ValueError("only once")
 '''
+ONCE = """
+import os
+import pathlib
+
+if pathlib.Path("executed").exists():
+    raise SystemExit("it can be imported no more")
+
+def once(data):
+    pathlib.Path("executed").touch()
+    os._exit(3)
+"""
 TEST = """
 from hypothesis import given, strategies as st
 

@@ -94,7 +94,6 @@ class Findings:
             minimised.unlink(missing_ok=True)
         else:
             minimised.write_bytes(finding.minimised)
-        (folder / "report.txt").write_text(self._report(finding), "utf-8")
         about = {
             "kind": finding.identity.kind,
             "places": finding.identity.places,
@@ -106,6 +105,8 @@ class Findings:
         draft = folder / "finding.draft"
         draft.write_text(json.dumps(about, indent=2) + "\n", "utf-8")
         draft.replace(folder / "finding.json")
+        report = self._report(finding)  # what the target says may have surrogates in it
+        (folder / "report.txt").write_text(report, "utf-8", errors="backslashreplace")
 
     def replay_line(self, finding: Finding) -> str:
         """The command that runs it once more."""

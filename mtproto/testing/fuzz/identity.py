@@ -26,7 +26,7 @@ class Identity:
     def name(self) -> str:
         """A name for files."""
         kind = re.sub(r"[^A-Za-z0-9.]+", "-", self.kind)[-60:]
-        return f"{kind}-{hashlib.sha256(str(self).encode()).hexdigest()[:8]}"
+        return f"{kind}-{hashlib.sha256(str(self).encode(errors='backslashreplace')).hexdigest()[:8]}"
 
     def __str__(self) -> str:
         return f"{self.kind} at {', in '.join(self.places)}" if self.places else self.kind

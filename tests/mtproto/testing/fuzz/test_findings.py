@@ -50,6 +50,15 @@ def test_the_next_run_knows_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert report.endswith("Traceback: ä")
 
 
+def test_messages_may_have_surrogates(tmp_path: Path) -> None:
+    findings = Findings(tmp_path, "tiny:target")
+    finding = findings.add(ERROR, b"input", "ValueError: x\udcff\ud800")
+    assert list(Findings(tmp_path, "tiny:target")) == [finding]
+    report = (tmp_path / ERROR.name / "report.txt").read_text("utf-8")
+    assert report.endswith("\n\nValueError: x\\udcff\\ud800")
+    assert Identity("\udcff").name.startswith("-"), "and so may names of classes"
+
+
 def test_what_holds_now_is_found_again_by_any_input(tmp_path: Path) -> None:
     findings = Findings(tmp_path, "tiny:target")
     finding = findings.add(ERROR, b"a", "Traceback")

@@ -1,6 +1,7 @@
 """What runs in the process of `trials`, started by its path: a target, called with one input after the other.
 
-On stdin come inputs, each behind four bytes of its length; for each a line of JSON goes out.
+On stdin come inputs, each behind four bytes of its length; for each a line of JSON goes out.  The target, and
+processes that it starts, have neither of the two.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ __all__ = ["main"]
 def main() -> None:
     """Answer until stdin ends."""
     job = json.loads(sys.argv[1])
+    inputs = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
     sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - what the target prints
     sys.path[:] = job["path"]
     from mtproto.testing.fuzz.identity import identify
@@ -27,8 +32,8 @@ def main() -> None:
     faulthandler.enable()
     target = resolve(job["target"], Path(job["directory"]))
     print("{}", file=answers, flush=True)  # ready
-    while len(head := sys.stdin.buffer.read(4)) == 4:
-        data = sys.stdin.buffer.read(int.from_bytes(head, "little"))
+    while len(head := inputs.read(4)) == 4:
+        data = inputs.read(int.from_bytes(head, "little"))
         faulthandler.dump_traceback_later(job["timeout"], exit=True)
         answer: dict[str, object] = {"kind": None}
         try:

@@ -71,7 +71,11 @@ class Trials:
             late = time.monotonic() - begun >= self._timeout
             self._end()
             return Outcome(TIMEOUT if late else DIED, self._last_words())
-        answer = json.loads(line)
+        try:
+            answer = json.loads(line)
+        except ValueError:  # the target writes to descriptors that are not its own
+            self._end()
+            return Outcome(DIED, f"It answered {line[:100]!r}, expected JSON.\n")
         if answer["kind"] is None:
             return Outcome(None)
         return Outcome(Identity(answer["kind"], tuple(answer["places"])), answer["text"])

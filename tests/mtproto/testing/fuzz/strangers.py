@@ -42,6 +42,20 @@ def forgets(data, seen=[]):
     seen.append(data)
     if len(seen) == 5:
         raise ValueError("only once")
+
+def speaks(data):
+    if data[:1] == b"O":
+        os.write(1, b"hello\\n")
+        os.system("echo hello; cat")
+        os.read(0, 1)
+    if data[:1] == b"E":
+        for number in range(3, 20):
+            try:
+                os.write(number, b"hello\\n")
+            except OSError:
+                pass
+    if data[1:] == b"!":
+        raise KeyError
 '''
 ONCE = """
 import os

@@ -44,6 +44,16 @@ def test_what_comes_of_inputs(bad: Trials) -> None:
     assert bad.run(bytes(100_000)).identity is None
 
 
+def test_what_the_target_writes_is_no_answer(folder: Path) -> None:
+    with trials(folder, "speaks") as process:
+        assert process.run(b"O").identity is None
+        assert process.run(b"O!").identity == Identity("KeyError", ("strange.speaks:45",))
+        wrong = process.run(b"E")
+        assert wrong.identity == DIED
+        assert wrong.text.startswith("It answered b'hello\\n")
+        assert process.run(b".").identity is None
+
+
 def test_identities_have_places_in_the_target(folder: Path) -> None:
     with trials(folder, "many") as process:
         outcome = process.run(b"0")

@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -91,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         target = resolve(arguments.target, Path.cwd())
         if arguments.files:
-            return _replay(target, arguments.files)
+            return _replay(target, arguments.files, arguments.timeout)
         settings = _settings(arguments, target)
         return _merge(settings) if arguments.merge else _attack(settings)
     except FuzzError as error:
@@ -129,20 +128,21 @@ def _settings(arguments: argparse.Namespace, target: Target) -> Settings:
     )
 
 
-def _replay(target: Target, files: Sequence[Path]) -> int:
+def _replay(target: Target, files: Sequence[Path], timeout: float) -> int:
+    """In a process of its own, as a file may kill it."""
+    from mtproto.testing.fuzz.trials import Trials
+
     status = 0
-    for file in files:
-        data = file.read_bytes()
-        try:
-            target.run(data)
-        except KeyboardInterrupt:
-            raise
-        except BaseException:
-            traceback.print_exc()
-            print(f"{file}: the invariant of {target.name} does not hold: {target.invariant}")
+    with Trials(target.name, Path.cwd(), target.packages, timeout, shown=True) as trials:
+        for file in files:
+            outcome = trials.run(file.read_bytes())
+            if outcome.identity is None:
+                print(f"{file}: holds", flush=True)
+                continue
+            said = outcome.text.rstrip().encode("utf-8", "backslashreplace").decode()
+            print(said, file=sys.stderr, flush=True)
+            print(f"{file}: the invariant of {target.name} does not hold: {target.invariant}", flush=True)
             status = 1
-        else:
-            print(f"{file}: holds")
     return status
 
 

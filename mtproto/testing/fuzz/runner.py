@@ -23,8 +23,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
-    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - what the target prints
+    os.dup2(2 if job["shown"] else nothing, 1)
+    sys.stdout = os.fdopen(1, "w", 1, "utf-8", "backslashreplace", closefd=False)
     sys.path[:] = job["path"]
     from mtproto.testing.fuzz.identity import identify
     from mtproto.testing.fuzz.target import resolve

@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from typing import IO, cast
 from mtproto.testing.fuzz import FuzzError, runner
 from mtproto.testing.fuzz.identity import DIED, TIMEOUT, Identity
 
-__all__ = ["Outcome", "Trials"]
+__all__ = ["Outcome", "Trials", "how_it_ended"]
 
 _START = 60.0
 """Seconds that the import of a target may take."""
@@ -36,16 +37,23 @@ class Outcome:
 
 
 class Trials:
-    """A process that runs inputs of a target, started when it is needed and after it has died."""
+    """A process that runs inputs of a target, started when it is needed and after it has died.
 
-    def __init__(self, target: str, directory: Path, packages: tuple[str, ...], timeout: float) -> None:
+    What the target writes is `shown` on standard error, or else is only kept for the text of an outcome.
+    """
+
+    def __init__(
+        self, target: str, directory: Path, packages: tuple[str, ...], timeout: float, *, shown: bool = False
+    ) -> None:
         self._job = {
             "target": target,
             "directory": str(directory),
             "packages": packages,
             "path": [str(Path(place).absolute()) for place in sys.path],
             "timeout": timeout,
+            "shown": shown,
         }
+        self._shown = shown
         self._timeout = timeout
         self._process: subprocess.Popen[bytes] | None = None
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the rest
@@ -68,9 +76,13 @@ class Trials:
             _inlet(process).flush()
         line = self._line(process, self._timeout + _GRACE)
         if not line:
-            late = time.monotonic() - begun >= self._timeout
-            self._end()
-            return Outcome(TIMEOUT if late else DIED, self._last_words())
+            if time.monotonic() - begun >= self._timeout:
+                self._end()
+                return Outcome(TIMEOUT, f"It took longer than {self._timeout:g} s.\n\n{self._last_words()}")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE)
+            how = how_it_ended(self._end())
+            return Outcome(DIED, f"The process has ended in this input: {how}.\n\n{self._last_words()}")
         try:
             answer = json.loads(line)
         except ValueError:  # the target writes to descriptors that are not its own
@@ -87,7 +99,7 @@ class Trials:
             [sys.executable, "-P", inspect.getfile(runner), json.dumps(self._job)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._errors,
+            stderr=None if self._shown else self._errors,
             start_new_session=True,  # an interrupt from the terminal is for the supervisor
         )
         if not self._line(process, _START):
@@ -111,18 +123,25 @@ class Trials:
                 line += more
         return line
 
-    def _end(self) -> None:
+    def _end(self) -> int:
+        """Its status, as `subprocess` has it."""
         process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            with contextlib.suppress(BrokenPipeError):
-                _inlet(process).close()
-            _outlet(process).close()
-            process.wait()
+        if process is None:
+            return 0
+        process.kill()
+        with contextlib.suppress(BrokenPipeError):
+            _inlet(process).close()
+        _outlet(process).close()
+        return process.wait()
 
     def _last_words(self) -> str:
         self._errors.seek(0)
         return self._errors.read()[-4000:].decode("utf-8", "replace")
+
+
+def how_it_ended(code: int) -> str:
+    """The status of a process, as `subprocess` has it, in words."""
+    return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
 
 def _inlet(process: subprocess.Popen[bytes]) -> IO[bytes]:

@@ -19,6 +19,7 @@ from mtproto.testing.fuzz import worker
 from mtproto.testing.fuzz.board import Board
 from mtproto.testing.fuzz.identity import DIED, OUT_OF_MEMORY, TIMEOUT, Identity
 from mtproto.testing.fuzz.settings import Settings
+from mtproto.testing.fuzz.trials import how_it_ended
 
 __all__ = ["Found", "Reach", "Worker", "job"]
 
@@ -160,8 +161,7 @@ class Worker:
 
     def death(self) -> Found:
         """What has killed it: libFuzzer's artifact, if there is one, or the input that was running."""
-        code = self.returncode or 0
-        how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        how = how_it_ended(self.returncode or 0)
         text = f"The worker has ended in this input: {how}.\n\n{self.last_words(60)}\n"
         for path in self._artifacts.iterdir():
             kind = path.name.partition("-")[0]

@@ -34,6 +34,8 @@ def bad(data):
         raise MemoryError
     if data[:1] == b"P":
         print("printed")
+    if data[:1] == b"I":
+        raise KeyboardInterrupt
 
 def dies(data):
     os._exit(3)

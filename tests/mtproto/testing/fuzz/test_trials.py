@@ -38,6 +38,7 @@ def test_what_comes_of_inputs(bad: Trials) -> None:
     assert bad.run(b"M").identity == OUT_OF_MEMORY
     died = bad.run(b"D")
     assert died.identity == DIED
+    assert died.text == "The process has ended in this input: exit status 3.\n\n"
     late = bad.run(b"S")
     assert late.identity == TIMEOUT
     assert "in bad" in late.text, "the stack of where it was"
@@ -47,7 +48,7 @@ def test_what_comes_of_inputs(bad: Trials) -> None:
 def test_what_the_target_writes_is_no_answer(folder: Path) -> None:
     with trials(folder, "speaks") as process:
         assert process.run(b"O").identity is None
-        assert process.run(b"O!").identity == Identity("KeyError", ("strange.speaks:45",))
+        assert process.run(b"O!").identity == Identity("KeyError", ("strange.speaks:47",))
         wrong = process.run(b"E")
         assert wrong.identity == DIED
         assert wrong.text.startswith("It answered b'hello\\n")
@@ -97,7 +98,7 @@ def test_what_does_not_happen_again_is_said_to_do_so(folder: Path) -> None:
 
 
 def test_what_depends_on_inputs_before_is_not_minimised(folder: Path) -> None:
-    identity = Identity("ValueError", ("strange.forgets:32",))
+    identity = Identity("ValueError", ("strange.forgets:34",))
     result = minimised(folder, "forgets", identity, b"x")
     assert result.state is State.UNREPRODUCIBLE
 

@@ -18,12 +18,16 @@ from types import TracebackType
 from typing import IO, cast
 
 from mtproto.testing.fuzz import FuzzError, runner
-from mtproto.testing.fuzz.identity import DIED, TIMEOUT, Identity
+from mtproto.testing.fuzz.identity import DIED, OUT_OF_MEMORY, TIMEOUT, Identity
 
-__all__ = ["Outcome", "Trials", "how_it_ended"]
+__all__ = ["MEMORY", "Outcome", "Trials", "how_it_ended"]
 
 _START = 60.0
 """Seconds that the import of a target may take."""
+MEMORY = 2048
+"""MiB that a process may take; a campaign's worker has as many."""
+_LOOK = 0.05
+"""Seconds from one look at its memory to the next."""
 _GRACE = 2.0
 """Seconds more than an input's own until the process is ended from outside: it should have done so itself."""
 
@@ -34,6 +38,10 @@ class Outcome:
 
     identity: Identity | None
     text: str = ""
+
+
+class _TooLargeError(Exception):
+    """A process has taken too much memory."""
 
 
 class Trials:
@@ -74,7 +82,11 @@ class Trials:
         with contextlib.suppress(BrokenPipeError):
             _inlet(process).write(len(data).to_bytes(4, "little") + data)
             _inlet(process).flush()
-        line = self._line(process, self._timeout + _GRACE)
+        try:
+            line = self._line(process, self._timeout + _GRACE)
+        except _TooLargeError:
+            self._end()
+            return Outcome(OUT_OF_MEMORY, f"The process has come to {MEMORY} MiB in this input.\n")
         if not line:
             if time.monotonic() - begun >= self._timeout:
                 self._end()
@@ -109,14 +121,23 @@ class Trials:
 
     @staticmethod
     def _line(process: subprocess.Popen[bytes], seconds: float) -> bytes:
-        """The next line the process says; nothing if it dies or takes too long."""
+        """The next line the process says; nothing if it dies or takes too long.
+
+        Its memory is watched from outside, as libFuzzer does it: a limit of the system's would count what is only
+        reserved.
+        """
         line = b""
         deadline = time.monotonic() + seconds
         with selectors.DefaultSelector() as selector:
             selector.register(_outlet(process), selectors.EVENT_READ)
             while not line.endswith(b"\n"):
-                if not selector.select(max(0.0, deadline - time.monotonic())):
-                    return b""
+                left = deadline - time.monotonic()
+                if not selector.select(max(0.0, min(_LOOK, left))):
+                    if left <= 0:
+                        return b""
+                    if _resident(process.pid) >= MEMORY << 20:
+                        raise _TooLargeError
+                    continue
                 more = os.read(_outlet(process).fileno(), 1 << 16)
                 if not more:
                     return b""
@@ -142,6 +163,15 @@ class Trials:
 def how_it_ended(code: int) -> str:
     """The status of a process, as `subprocess` has it, in words."""
     return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+
+
+def _resident(pid: int) -> int:
+    """Bytes of memory that a process has; 0 where it can't be known."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
+    except (OSError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _inlet(process: subprocess.Popen[bytes]) -> IO[bytes]:

@@ -19,12 +19,10 @@ from mtproto.testing.fuzz import worker
 from mtproto.testing.fuzz.board import Board
 from mtproto.testing.fuzz.identity import DIED, OUT_OF_MEMORY, TIMEOUT, Identity
 from mtproto.testing.fuzz.settings import Settings
-from mtproto.testing.fuzz.trials import how_it_ended
+from mtproto.testing.fuzz.trials import MEMORY, how_it_ended
 
 __all__ = ["Found", "Reach", "Worker", "job"]
 
-_MEMORY = 2048
-"""MiB that a worker may take."""
 _REACH = re.compile(rb"cov: (\d+) ft: (\d+) corp: (\d+)")
 _ARTIFACTS = {"timeout": TIMEOUT, "oom": OUT_OF_MEMORY}
 
@@ -117,7 +115,7 @@ class Worker:
             "seed": seed,
             "max_len": settings.max_length,
             "timeout": settings.timeout,
-            "rss_limit_mb": _MEMORY,
+            "rss_limit_mb": MEMORY,
             "reload": 1,  # what other workers have found
             "artifact_prefix": f"{self._artifacts}/",
         }

@@ -58,6 +58,12 @@ def speaks(data):
                 pass
     if data[1:] == b"!":
         raise KeyError
+
+def takes(data):
+    block = bytearray(int(data) << 20)
+    for at in range(0, len(block), 4096):
+        block[at] = 1
+    time.sleep(60 * (len(block) > 1 << 26))
 '''
 ONCE = """
 import os

@@ -55,6 +55,18 @@ def test_what_the_target_writes_is_no_answer(folder: Path) -> None:
         assert process.run(b".").identity is None
 
 
+def test_what_takes_too_much_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mtproto.testing.fuzz.trials.MEMORY", 128)
+    with trials(folder, "takes", 10) as process:
+        assert process.run(b"1").identity is None
+        large = process.run(b"128")
+        assert (large.identity, large.text) == (
+            OUT_OF_MEMORY,
+            "The process has come to 128 MiB in this input.\n",
+        )
+        assert process.run(b"1").identity is None
+
+
 def test_identities_have_places_in_the_target(folder: Path) -> None:
     with trials(folder, "many") as process:
         outcome = process.run(b"0")

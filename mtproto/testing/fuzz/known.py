@@ -12,6 +12,9 @@ from mtproto.testing.fuzz.trials import Trials
 
 __all__ = ["retry"]
 
+_TRIES = 5
+"""How often an input is tried that may do so only now and then, until it is said to hold."""
+
 
 def retry(
     settings: Settings, trials: Callable[[], Trials], findings: Findings, teller: Teller
@@ -45,6 +48,11 @@ def retry(
 
 def _try_again(finding: Finding, process: Trials, findings: Findings, teller: Teller) -> None:
     outcome = process.run(finding.smallest)
+    if finding.state is not State.REPRODUCIBLE:
+        for _ in range(_TRIES - 1):
+            if outcome.identity is not None:
+                break
+            outcome = process.run(finding.smallest)
     if outcome.identity == finding.identity:
         finding.state = State.UNTRIED if finding.minimised is None else State.REPRODUCIBLE
         findings.write(finding)
@@ -52,10 +60,7 @@ def _try_again(finding: Finding, process: Trials, findings: Findings, teller: Te
         return
     if outcome.identity is not None:
         findings.add(outcome.identity, finding.smallest, outcome.text)
-    if finding.state is State.REPRODUCIBLE:
-        finding.state = State.MENDED
-    elif finding.state is State.UNTRIED:
-        finding.state = State.UNREPRODUCIBLE
+    finding.state = State.MENDED
     findings.write(finding)
     now = f"is now {outcome.identity}" if outcome.identity else finding.state
     teller.line(f"known: {finding.identity}: {now}")

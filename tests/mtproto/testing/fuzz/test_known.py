@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,20 +91,22 @@ def test_findings_from_before(settings: Settings) -> None:
         State.REPRODUCIBLE,
         State.MENDED,
         State.MENDED,
-        State.UNREPRODUCIBLE,
-        State.UNREPRODUCIBLE,
+        State.MENDED,
+        State.MENDED,
     ]
     assert [(finding.identity, finding.data) for finding in new] == [(ONE, b"1")]
     assert lines == [
         f"known: {NUMBER}: 1 byte",
         f"known: {ELSEWHERE}: is now {ONE}",
         "known: OSError: holds now",
-        "known: EOFError: not reproducible",
-        "known: KeyError: not reproducible",
+        "known: EOFError: holds now",
+        "known: KeyError: holds now",
     ]
     assert settings.shared is not None
     assert settings.shared.fetch() == [b"0"], "others get what is still there"
-    assert len(Findings(settings.work.findings, "strange:many")) == 4
+    assert len(Findings(settings.work.findings, "strange:many")) == 2, (
+        "what was there, and what it has become"
+    )
 
 
 def test_what_does_happen_again_is_still_to_be_minimised(settings: Settings) -> None:
@@ -111,6 +114,22 @@ def test_what_does_happen_again_is_still_to_be_minimised(settings: Settings) -> 
     back = known(findings, ONE, b"1...", State.UNREPRODUCIBLE)
     new, _ = tried(settings, findings)
     assert new == [back]
+
+
+def test_what_was_not_reproducible_is_tried_some_times(settings: Settings) -> None:
+    findings = Findings(settings.work.findings, "strange:forgets")
+    now_and_then = Identity("ValueError", ("strange.forgets:33",))
+    fifth = known(findings, now_and_then, b"x", State.UNREPRODUCIBLE)
+    target = resolve("strange:forgets", settings.directory)
+    assert tried(replace(settings, target=target), findings)[0] == [fifth]
+    assert fifth.state is State.UNTRIED
+    holds = known(Findings(settings.work.findings, "strange:many"), NUMBER, b"x", State.UNREPRODUCIBLE)
+    many = Findings(settings.work.findings, "strange:many")
+    tried(settings, many)
+    again = many.of(holds.identity)
+    assert again is not None
+    assert not again.is_open
+    assert many.add(NUMBER, b"longer", "") is not None, "should it come again, it is found anew"
 
 
 def test_findings_of_others(settings: Settings) -> None:

@@ -110,7 +110,7 @@ def test_what_does_not_happen_again_is_said_to_do_so(folder: Path) -> None:
 
 
 def test_what_depends_on_inputs_before_is_not_minimised(folder: Path) -> None:
-    identity = Identity("ValueError", ("strange.forgets:34",))
+    identity = Identity("ValueError", ("strange.forgets:33",))
     result = minimised(folder, "forgets", identity, b"x")
     assert result.state is State.UNREPRODUCIBLE
 

@@ -27,7 +27,9 @@ _START = 60.0
 MEMORY = 2048
 """MiB that a process may take; a campaign's worker has as many."""
 _LOOK = 0.05
-"""Seconds from one look at its memory to the next."""
+"""Seconds from one look at its memory, and at what it has written, to the next."""
+_SAID = 1 << 20
+"""Bytes that it may have written, before they are thrown away."""
 _GRACE = 2.0
 """Seconds more than an input's own until the process is ended from outside: it should have done so itself."""
 
@@ -78,6 +80,7 @@ class Trials:
     def run(self, data: bytes) -> Outcome:
         """Run the target with `data`; FuzzError where it can't even be imported."""
         process = self._process or self._start()
+        self._bound()
         begun = time.monotonic()
         with contextlib.suppress(BrokenPipeError):
             _inlet(process).write(len(data).to_bytes(4, "little") + data)
@@ -119,8 +122,7 @@ class Trials:
             raise FuzzError(f"{self._job['target']} can not be tried: {self._last_words() or 'no answer'}")
         return process
 
-    @staticmethod
-    def _line(process: subprocess.Popen[bytes], seconds: float) -> bytes:
+    def _line(self, process: subprocess.Popen[bytes], seconds: float) -> bytes:
         """The next line the process says; nothing if it dies or takes too long.
 
         Its memory is watched from outside, as libFuzzer does it: a limit of the system's would count what is only
@@ -137,6 +139,7 @@ class Trials:
                         return b""
                     if _resident(process.pid) >= MEMORY << 20:
                         raise _TooLargeError
+                    self._bound()
                     continue
                 more = os.read(_outlet(process).fileno(), 1 << 16)
                 if not more:
@@ -155,9 +158,15 @@ class Trials:
         _outlet(process).close()
         return process.wait()
 
+    def _bound(self) -> None:
+        """Throw away what it has written, if that is much; it writes on where it was."""
+        if os.fstat(self._errors.fileno()).st_blocks * 512 > _SAID:
+            os.ftruncate(self._errors.fileno(), 0)
+
     def _last_words(self) -> str:
-        self._errors.seek(0)
-        return self._errors.read()[-4000:].decode("utf-8", "replace")
+        end = self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, end - 4000))
+        return self._errors.read().lstrip(b"\0").decode("utf-8", "replace")
 
 
 def how_it_ended(code: int) -> str:

@@ -117,6 +117,7 @@ class Worker:
             "timeout": settings.timeout,
             "rss_limit_mb": MEMORY,
             "reload": 1,  # what other workers have found
+            "close_fd_mask": 3,  # what the target writes goes nowhere: it may be more than a disk holds
             "artifact_prefix": f"{self._artifacts}/",
         }
         command = ["fuzz", *(f"-{name}={value}" for name, value in options.items())]

@@ -139,6 +139,13 @@ def test_what_kills_worker_after_worker_does_not_end_it(
     assert finding.count == 5
 
 
+def test_what_the_target_says_is_not_kept(folder: Path) -> None:
+    assert main(["fuzz", "strange:chatters", *BRIEF, "--work", "w"]) == 0
+    log = (folder / "w" / "run" / "worker-0-0.log").read_bytes()
+    assert b"INITED" in log
+    assert b"......" not in log
+
+
 def test_it_ends_where_no_worker_comes_to_work_any_more(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

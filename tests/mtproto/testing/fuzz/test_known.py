@@ -118,7 +118,7 @@ def test_what_does_happen_again_is_still_to_be_minimised(settings: Settings) -> 
 
 def test_what_was_not_reproducible_is_tried_some_times(settings: Settings) -> None:
     findings = Findings(settings.work.findings, "strange:forgets")
-    now_and_then = Identity("ValueError", ("strange.forgets:33",))
+    now_and_then = Identity("ValueError", ("strange.forgets:31",))
     fifth = known(findings, now_and_then, b"x", State.UNREPRODUCIBLE)
     target = resolve("strange:forgets", settings.directory)
     assert tried(replace(settings, target=target), findings)[0] == [fifth]

@@ -48,7 +48,7 @@ def test_what_comes_of_inputs(bad: Trials) -> None:
 def test_what_the_target_writes_is_no_answer(folder: Path) -> None:
     with trials(folder, "speaks") as process:
         assert process.run(b"O").identity is None
-        assert process.run(b"O!").identity == Identity("KeyError", ("strange.speaks:47",))
+        assert process.run(b"O!").identity == Identity("KeyError", ("strange.speaks:45",))
         wrong = process.run(b"E")
         assert wrong.identity == DIED
         assert wrong.text.startswith("It answered b'hello\\n")
@@ -65,6 +65,16 @@ def test_what_takes_too_much_memory(folder: Path, monkeypatch: pytest.MonkeyPatc
             "The process has come to 128 MiB in this input.\n",
         )
         assert process.run(b"1").identity is None
+
+
+def test_what_the_target_says_fills_no_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = folder / "errors"
+    monkeypatch.setattr("mtproto.testing.fuzz.trials.tempfile.TemporaryFile", lambda: file.open("w+b"))
+    with trials(folder, "chatters") as process:
+        for _ in range(4):
+            process.run(bytes(3 << 20))
+        process.run(b".")
+    assert file.stat().st_blocks * 512 < 2 << 20
 
 
 def test_identities_have_places_in_the_target(folder: Path) -> None:
@@ -110,7 +120,7 @@ def test_what_does_not_happen_again_is_said_to_do_so(folder: Path) -> None:
 
 
 def test_what_depends_on_inputs_before_is_not_minimised(folder: Path) -> None:
-    identity = Identity("ValueError", ("strange.forgets:33",))
+    identity = Identity("ValueError", ("strange.forgets:31",))
     result = minimised(folder, "forgets", identity, b"x")
     assert result.state is State.UNREPRODUCIBLE
 

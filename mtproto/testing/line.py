@@ -12,7 +12,7 @@ from mtproto.connection.base import Connection
 from mtproto.errors import ConnectionClosed, LocalProtocolError, MTProtoError, RemoteProtocolError
 from mtproto.side import Side
 from mtproto.testing.ledger import Said
-from mtproto.testing.network import Ending, Link, Network
+from mtproto.testing.network import Ending, Link, Network, Notes
 from mtproto.testing.timeline import Entry, Timeline
 
 __all__ = ["Carried", "End", "Line", "Owner"]
@@ -42,7 +42,7 @@ class Owner(Protocol):
 
 
 class End:
-    """One end: its connection, and the messages that go with the bytes that it has still to send."""
+    """One end: its connection, and notes of the messages in the bytes that it has still to send."""
 
     def __init__(
         self, line: Line, side: Side, connection: Connection[Any], silence: float | None = None
@@ -52,9 +52,10 @@ class End:
         self._heard = line.timeline.now
         self.side = side
         self.connection = connection
-        self.notes: list[Said] = []
+        self.notes: list[tuple[int, Said]] = []
         self.is_over = False
-        self._half_read: Carried = ()
+        self._received = 0
+        self._half_read: Notes[Said] = ()
         self._reason: MTProtoError | None = None
         self._timer: Entry | None = None
         self._timer_for: float | None = None
@@ -69,23 +70,30 @@ class End:
         """The direction in which it sends."""
         return self.line.links[self.side]
 
-    def receive(self, data: bytes, notes: Carried) -> None:
+    def note(self, messages: Carried, size: int = 0) -> None:
+        """These are complete `size` bytes behind what the connection has queued so far."""
+        end = self.link.sent + len(self.connection._out) + size
+        self.notes += [(end, said) for said in messages]
+
+    def receive(self, data: bytes, notes: Notes[Said]) -> None:
         """Bytes have come, and with them these messages, as far as nobody has touched them."""
         if self.connection.closed:
             return
         self._heard = self.line.timeline.now
-        self.line.owner.arrived(notes)
+        self.line.owner.arrived(tuple(said for _, said in notes))
+        self._received += len(data)
         self._half_read += notes
         is_open = self._run(lambda: self.connection.receive_data(data))
         if not is_open:
             self._doubt()
-        elif not self.connection._framing.buffered:
-            self._half_read = ()
+        else:
+            read = self._received - self.connection._framing.buffered
+            self._half_read = tuple(note for note in self._half_read if note[0] > read)
         self.line.pump()
 
     def _doubt(self) -> None:
         """What came since the last whole frame may be in the midst of another, whose length was changed."""
-        self.line.owner.doubted(self._half_read)
+        self.line.owner.doubted(tuple(said for _, said in self._half_read))
         self._half_read = ()
 
     def finish(self, ending: Ending) -> None:
@@ -111,7 +119,7 @@ class End:
         """Send a payload as it is; nothing where the connection is closed."""
         if not self.connection.closed:
             self.connection.send_payload(payload)
-            self.notes += notes
+            self.note(notes)
             self.line.pump()
 
     def _run(self, do: Callable[[], list[Any]]) -> bool:
@@ -132,10 +140,7 @@ class End:
         notes, self.notes = tuple(self.notes), []
         if data:
             self.line.owner.wrote(self, data)
-            before = self.link.sent
             self.link.send(data, notes)
-            if before < self.link.sent < before + len(data):  # cut off: the first of them may arrive
-                self.line.owner.doubted(notes)
         if self.connection.closed:
             self._set_timer(None)
             if not self.is_over:

@@ -13,15 +13,18 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from functools import partial
 from random import Random
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from mtproto.errors import FateUnknown, LocalProtocolError, MTProtoError
 from mtproto.testing.arguments import check_number
 from mtproto.testing.timeline import Entry, Timeline
 
-__all__ = ["Ending", "Link", "Network"]
+__all__ = ["Ending", "Link", "Network", "Notes"]
 
 T = TypeVar("T")
+
+Notes: TypeAlias = tuple[tuple[int, T], ...]
+"""Notes to a stream in its order, each with how many bytes of the stream there are once it is complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +94,13 @@ class _Lump(Generic[T]):
     """What has arrived, and waits for company."""
 
     data: bytes
-    notes: tuple[T, ...]
+    notes: Notes[T]
 
 
 class Link(Generic[T]):
     """One direction of a stream, from `send` to `deliver`; `ended` is told how it ends, if it does.
 
-    What is sent may have notes to it, which are delivered with its last byte.
+    What is sent may have notes to it, each of which is delivered with the last byte of what it is about.
     """
 
     def __init__(
@@ -105,7 +108,7 @@ class Link(Generic[T]):
         network: Network,
         timeline: Timeline,
         random: Random,
-        deliver: Callable[[bytes, tuple[T, ...]], None],
+        deliver: Callable[[bytes, Notes[T]], None],
         ended: Callable[[Ending], None],
     ) -> None:
         self.sent = 0
@@ -128,13 +131,12 @@ class Link(Generic[T]):
         if self.sent >= after:
             self._end(ending)
 
-    def send(self, data: bytes, notes: tuple[T, ...] = ()) -> None:
+    def send(self, data: bytes, notes: Notes[T] = ()) -> None:
         """Let `data` travel; nothing where the stream has ended."""
         if self.is_over:
             return
         if self._cut is not None and self.sent + len(data) >= self._cut[0]:
-            whole, data = data, data[: self._cut[0] - self.sent]
-            self._travel(data, notes if data == whole else ())
+            self._travel(data[: self._cut[0] - self.sent], notes)
             self._end(self._cut[1])
         else:
             self._travel(data, notes)
@@ -168,14 +170,16 @@ class Link(Generic[T]):
         self._flush()
         self._ended(Ending.FIN)
 
-    def _travel(self, data: bytes, notes: tuple[T, ...]) -> None:
-        self.sent += len(data)
-        pieces = list(self._pieces(data))
-        for index, piece in enumerate(pieces):
-            when = self._arrival(len(piece))
-            is_part = index < len(pieces) - 1
-            arrival = partial(self._arrive, piece, () if is_part else notes)
-            self._under_way.append(self._timeline.at(when, arrival, is_part=is_part))
+    def _travel(self, data: bytes, notes: Notes[T]) -> None:
+        end, waiting = self.sent + len(data), deque(notes)
+        for piece in self._pieces(data):
+            self.sent += len(piece)
+            complete: list[tuple[int, T]] = []
+            while waiting and waiting[0][0] <= self.sent:
+                complete.append(waiting.popleft())
+            arrival = partial(self._arrive, piece, tuple(complete))
+            entry = self._timeline.at(self._arrival(len(piece)), arrival, is_part=self.sent < end)
+            self._under_way.append(entry)
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
         size = self.network.fragment or len(data)
@@ -193,7 +197,7 @@ class Link(Generic[T]):
         self._last = max(self._last, now + delay)
         return self._last
 
-    def _arrive(self, data: bytes, notes: tuple[T, ...]) -> None:
+    def _arrive(self, data: bytes, notes: Notes[T]) -> None:
         self._under_way.popleft()
         if not self.network.coalesce:
             self._deliver(data, notes)

@@ -44,12 +44,17 @@ class Passage:
             items = list(self._scene.sent(channel, end.side, payload))
             if not items:
                 self._lost(end, payload, "kept back by a fault")
+            size = 0
             for item in items:
                 if isinstance(item, Altered):
                     frames.append(item.change(frame(item.payload)))
+                    size += len(frames[-1])
                     continue
                 carried = messages if item is payload else ledger.open(end.side, item, clock.now)
-                frames += [frame(copy) for copy in self._passing(end, item, carried)]
+                for copy in self._passing(end, item, carried):
+                    frames.append(frame(copy))
+                    size += len(frames[-1])
+                    end.note(carried, size)
             return b"".join(frames)
 
         return outgoing
@@ -58,7 +63,6 @@ class Passage:
         """What becomes of a message in the network."""
         network, random = self.network, self._random
         if not network.changes_messages or not messages:
-            end.notes += messages
             return [payload]
         if random.random() < network.loss:
             self._lost(end, payload, "lost on the way")
@@ -68,7 +72,6 @@ class Passage:
             for _ in range(copies):
                 self._pair.clock.after(network.held, lambda: end.inject(payload, messages))
             return []
-        end.notes += messages
         return [payload] * copies
 
     @staticmethod

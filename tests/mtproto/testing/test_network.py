@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtproto.errors import LocalProtocolError
-from mtproto.testing.network import Ending, Link, Network
+from mtproto.testing.network import Ending, Link, Network, Notes
 from mtproto.testing.timeline import Timeline
 
 
@@ -24,9 +24,9 @@ class Receiver:
         self.ends: list[tuple[float, Ending]] = []
         self.link: Link[str] = Link(network, self.clock, Random(seed), self.take, self.end)
 
-    def take(self, data: bytes, notes: tuple[str, ...]) -> None:
+    def take(self, data: bytes, notes: Notes[str]) -> None:
         self.got.append((round(self.clock.now, 6), data))
-        self.notes += notes
+        self.notes += [note for _, note in notes]
 
     def end(self, ending: Ending) -> None:
         self.ends.append((round(self.clock.now, 6), ending))
@@ -63,8 +63,8 @@ def test_what_is_cancelled_does_not_happen_and_timers_are_no_deeds() -> None:
 
 def test_a_perfect_network_takes_no_time() -> None:
     receiver = Receiver(Network())
-    receiver.link.send(b"one", ("first",))
-    receiver.link.send(b"two", ("second",))
+    receiver.link.send(b"one", ((3, "first"),))
+    receiver.link.send(b"two", ((6, "second"),))
     receiver.run()
     assert receiver.got == [(0.0, b"one"), (0.0, b"two")]
     assert receiver.notes == ["first", "second"]
@@ -78,18 +78,19 @@ def test_latency_and_bandwidth_add_up() -> None:
     assert [when for when, _ in receiver.got] == [1.5, 2.0]
 
 
-def test_pieces_have_the_size_of_a_fragment_at_most_and_notes_come_with_the_last() -> None:
+def test_pieces_have_the_size_of_a_fragment_at_most_and_notes_come_with_the_last_byte() -> None:
     receiver = Receiver(Network(fragment=3, bandwidth=1))
-    receiver.link.send(b"0123456", ("whole",))
-    while not receiver.notes:
-        assert len(receiver.data) < 7
-        assert receiver.clock.step()
+    receiver.link.send(b"0123456", ((3, "first"), (5, "second"), (7, "third")))
+    noted = []
+    while receiver.clock.step():
+        noted.append(list(receiver.notes))
     assert receiver.got == [(3.0, b"012"), (6.0, b"345"), (7.0, b"6")]
+    assert noted == [["first"], ["first", "second"], ["first", "second", "third"]]
 
 
 def test_what_arrives_within_a_while_arrives_in_one_piece() -> None:
     receiver = Receiver(Network(fragment=1, bandwidth=10, coalesce=0.25))
-    receiver.link.send(b"abcdef", ("x",))
+    receiver.link.send(b"abcdef", ((6, "x"),))
     receiver.run()
     assert receiver.got == [(0.35, b"abc"), (0.65, b"def")]
     assert receiver.notes == ["x"]
@@ -128,13 +129,15 @@ def test_whatever_the_network_is_like_all_bytes_arrive_in_order_before_the_end(
 def test_a_stream_is_cut_at_any_byte(after: int, ending: Ending) -> None:
     receiver = Receiver(Network(latency=1))
     receiver.link.cut(after, ending)
-    receiver.link.send(b"0123", ("first",))
-    receiver.link.send(b"4567", ("second",))
-    receiver.link.send(b"89", ("third",))
+    receiver.link.send(b"0123", ((2, "first"), (4, "second")))
+    receiver.link.send(b"4567", ((8, "third"),))
+    receiver.link.send(b"89", ((10, "fourth"),))
     receiver.run()
     assert receiver.data == b"01234567"[:after]
     assert [e for _, e in receiver.ends] == ([] if ending is Ending.SILENCE else [ending])
-    assert receiver.notes == ["first", "second"][: after // 4]
+    assert receiver.notes == [
+        note for end, note in ((2, "first"), (4, "second"), (8, "third")) if end <= after
+    ]
 
 
 def test_a_reset_is_told_at_once_and_an_end_when_it_arrives() -> None:

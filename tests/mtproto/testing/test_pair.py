@@ -6,6 +6,7 @@ import math
 import re
 import subprocess
 import sys
+from collections import Counter
 from hashlib import sha256
 from typing import Any
 
@@ -27,6 +28,7 @@ from mtproto.events import KeyAgreed, MessageDropped, MessageReceived, QuickAckR
 from mtproto.session.answers import Answers
 from mtproto.side import Side
 from mtproto.testing import Call, Ending, Later, Network, Pair, RequestContext, StillRunning, faults
+from mtproto.testing.ledger import Arrived, Said
 from mtproto.testing.timeline import START
 from mtproto.transport import FRAMINGS
 from tests.mtproto.helpers import TEST_KEY
@@ -656,6 +658,44 @@ def test_the_checks_see_an_acknowledgement_that_is_missing() -> None:
     pair.run(until=lambda: call.done)
     with pytest.raises(AssertionError, match="CLIENT owes an acknowledgement of rpc_result"):
         pair.check()
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_what_is_acknowledged_before_the_rest_of_its_bytes_has_come_is_not_owed(size: int) -> None:
+    pair = Pair(network=Network(latency=0.05, fragment=size), begun=True)
+    several_frames(pair)
+    pair.run()
+    assert sum(isinstance(event, MessageReceived) for event in pair.client_events) == 250
+    pair.check()
+
+
+def several_frames(pair: Pair) -> None:
+    """Let the server send 250 updates in more than one frame at once."""
+    (session,) = pair.state.carriers
+    for _ in range(250):
+        pair.state.notify(session, bytes(api.BoolTrue()))
+    pair.pump()
+
+
+def updates(pair: Pair) -> set[Said]:
+    return {said for said in pair.ledger.said if said.name == "update"}
+
+
+@pytest.mark.parametrize("fragment", [None, 7])
+def test_what_has_come_whole_before_the_stream_was_cut_off_is_owed(fragment: int | None) -> None:
+    pair = Pair(network=Network(latency=0.05, fragment=fragment), begun=True)
+    pair.cut(Side.SERVER, pair.line.links[Side.SERVER].sent + 5000)
+    several_frames(pair)
+    pair.run(until=lambda: pair.failures)
+    received = sum(isinstance(event, MessageReceived) for event in pair.client_events)
+    assert 0 < received < 250
+    kinds = Counter(
+        type(event) for event in pair.ledger.history if getattr(event, "said", None) in updates(pair)
+    )
+    assert kinds == {Arrived: received}, "and nobody doubts it"
+    pair.run()
+    assert sum(isinstance(event, MessageReceived) for event in pair.client_events) == 250
+    pair.check()
 
 
 def test_the_checks_see_an_answer_that_is_kept_although_it_was_acknowledged(

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from mtproto.errors import LocalProtocolError
 from mtproto.side import Side
-from mtproto.testing.hostile.expecting import failed
 from mtproto.testing.hostile.fields import settled
 from mtproto.testing.hostile.happenings import Connected, Elapsed
-from mtproto.testing.hostile.nodes import Ended, Listening, Node, seconds
+from mtproto.testing.hostile.nodes import Ended, Listening, Node, failed, seconds
 from mtproto.transport import FRAMINGS
 
 if TYPE_CHECKING:

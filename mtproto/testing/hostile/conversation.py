@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from mtproto.errors import LocalProtocolError
 from mtproto.side import Side
-from mtproto.testing.hostile.failure import ConversationFailed, NeverEnds
+from mtproto.testing.hostile.failure import ConversationFailed, NeverEnds, ScriptWrong
 from mtproto.testing.hostile.nodes import Ended, Listening, Node, checked_nodes, played, walk
 from mtproto.testing.hostile.stage import Stage
 
@@ -57,7 +57,8 @@ class Conversation:
     def play(self, stage: Stage) -> Listening:
         """The nodes one after the other.
 
-        Raise ConversationFailed where the peer does something else, NeverEnds where there is no end.
+        Raise ConversationFailed where the peer does something else, NeverEnds where there is no end, ScriptWrong
+        where a function or a value of the script raises something.
         """
         try:
             yield from played(self.nodes, stage)
@@ -69,6 +70,8 @@ class Conversation:
             raise error from None
         except NeverEnds as error:
             raise NeverEnds(error.why, self.text_of(error.node), repr(self.name)) from None
+        except ScriptWrong as error:
+            raise ScriptWrong(error.error, self.text_of(error.node), repr(self.name)) from error.error
 
     def text_of(self, place: str) -> str:
         """The number of a node with its text, as far as it is one of ours: some nodes have nodes of their own."""

@@ -14,7 +14,6 @@ from mtproto import service
 from mtproto.errors import LocalProtocolError
 from mtproto.side import Side
 from mtproto.testing.hostile.bodies import Service, body_of
-from mtproto.testing.hostile.failure import ConversationFailed
 from mtproto.testing.hostile.fields import takes_two
 from mtproto.testing.hostile.happenings import (
     Closed,
@@ -24,7 +23,7 @@ from mtproto.testing.hostile.happenings import (
     Heard,
     QuickAckHeard,
 )
-from mtproto.testing.hostile.nodes import Listening, Node, listen, seconds
+from mtproto.testing.hostile.nodes import Listening, Node, failed, listen, seconds
 
 if TYPE_CHECKING:
     from mtproto.testing.hostile.stage import Stage
@@ -99,14 +98,6 @@ def _must_not(never: Never) -> str:
     """What is wrong with it, as far as the function's name tells."""
     name = getattr(never, "__name__", "").strip("_")
     return ", which must not come" + (f": {name.replace('_', ' ')}" if name.isidentifier() else "")
-
-
-def failed(stage: Stage, expected: Sequence[str], got: str) -> ConversationFailed:
-    """The error; the conversation adds its name and the text of the node."""
-    place = ".".join(map(str, stage.place))
-    return ConversationFailed(
-        "", "", node=place, expected=expected, got=got, transcript=stage.transcript, seed=stage.seed
-    )
 
 
 def is_chatter(happening: Happening, stage: Stage) -> bool:

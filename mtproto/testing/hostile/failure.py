@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from mtproto.errors import LocalProtocolError
 
-__all__ = ["ConversationFailed", "NeverEnds", "NobodyCame", "Transcript"]
+__all__ = ["ConversationFailed", "NeverEnds", "NobodyCame", "ScriptWrong", "Transcript"]
 
 
 class Transcript:
@@ -31,6 +31,15 @@ class NeverEnds(LocalProtocolError):
         self.why = why
         self.node = node
         super().__init__(f"{name} never ends: {why}, the last at node {node}")
+
+
+class ScriptWrong(LocalProtocolError):
+    """A function or a value in a script has raised `error`, which is the cause of this; `node` as in NeverEnds."""
+
+    def __init__(self, error: Exception, node: str, name: str = "the script") -> None:
+        self.error = error
+        self.node = node
+        super().__init__(f"{name} is wrong at node {node}: {type(error).__name__}: {error}")
 
 
 class NobodyCame(AssertionError):

@@ -6,14 +6,16 @@ A node is a generator while it is played: it yields until when it wants to liste
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import islice
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mtproto.errors import LocalProtocolError
+import tl
+from mtproto.errors import LocalProtocolError, RemoteProtocolError
 from mtproto.side import Side
 from mtproto.testing.hostile.bodies import Body, Template, body_of, parted, template, text_of
+from mtproto.testing.hostile.failure import ConversationFailed, ScriptWrong
 from mtproto.testing.hostile.fields import check_names, given
 from mtproto.testing.hostile.happenings import Closed, Elapsed, Happening
 from mtproto.testing.hostile.sealing import ENVELOPE, PLAIN
@@ -37,6 +39,7 @@ __all__ = [
     "Send",
     "Wait",
     "checked_nodes",
+    "failed",
     "listen",
     "played",
     "seconds",
@@ -99,9 +102,29 @@ def played(nodes: Iterable[Node], stage: Stage) -> Listening:
         for index, node in enumerate(nodes, 1):
             stage.place = (*around, index)
             stage.count_step()
-            yield from node.play(stage)
+            try:
+                yield from node.play(stage)
+            except (Ended, ConversationFailed, LocalProtocolError):
+                raise
+            except (RemoteProtocolError, tl.DecodeError) as error:  # a function could not read what was heard
+                raise failed(stage, [str(node)], f"something unreadable: {error}") from error
+            except Exception as error:
+                raise ScriptWrong(error, stage.place_text) from error
     finally:
         stage.place = around
+
+
+def failed(stage: Stage, expected: Sequence[str], got: str) -> ConversationFailed:
+    """The error; the conversation adds its name and the text of the node."""
+    return ConversationFailed(
+        "",
+        "",
+        node=stage.place_text,
+        expected=expected,
+        got=got,
+        transcript=stage.transcript,
+        seed=stage.seed,
+    )
 
 
 def listen(stage: Stage, until: float) -> Generator[float, Happening, Happening]:

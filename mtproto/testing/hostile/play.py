@@ -82,6 +82,8 @@ class Play:
         self.is_over = False
         """Whether the conversation has ended, well or not; the connection is closed then."""
         self.failure: ConversationFailed | None = None
+        self.mistake: LocalProtocolError | None = None
+        """What is wrong with the script, where it could not be played on; it is raised, too."""
         self.clock = clock
         self._deadline: float | None = None
         self._is_closed = False
@@ -103,7 +105,7 @@ class Play:
     @property
     def node(self) -> str:
         """The number and the text of the node that it is at."""
-        return self.conversation.text_of(".".join(map(str, self.stage.place)))
+        return self.conversation.text_of(self.stage.place_text)
 
     def connect(self) -> None:
         """There is a new connection; LocalProtocolError where none is awaited."""
@@ -120,9 +122,11 @@ class Play:
             self._go_on(Elapsed())
 
     def result(self) -> None:
-        """Raise ConversationFailed where it went wrong, LocalProtocolError where it is not over."""
+        """Raise ConversationFailed where it went wrong, LocalProtocolError for a wrong script, or one not over."""
         if self.failure is not None:
             raise self.failure
+        if self.mistake is not None:
+            raise self.mistake
         if not self.is_over:
             raise LocalProtocolError("the conversation is not over")
 
@@ -176,6 +180,9 @@ class Play:
             self.is_over = True
         except ConversationFailed as error:
             self.failure, self.is_over = error, True
+        except LocalProtocolError as error:
+            self.mistake, self.is_over = error, True
+            raise
 
 
 def _exchange(

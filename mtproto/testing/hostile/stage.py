@@ -266,7 +266,11 @@ class Stage:
         else:
             try:
                 yield from self._messages(event)
-            except RemoteProtocolError as error:
+            except (
+                RemoteProtocolError,
+                ValueError,
+                ArithmeticError,
+            ) as error:  # or numbers that are no group
                 yield Unreadable(str(error))
 
     def _messages(self, frame: Frame) -> Iterator[Happening]:
@@ -319,6 +323,11 @@ class Stage:
 
     # The script
 
+    @property
+    def place_text(self) -> str:
+        """The number of the node that it is at."""
+        return ".".join(map(str, self.place))
+
     def note(self, what: str) -> None:
         """Add a line to the transcript."""
         self.transcript.note(self.clock(), what)
@@ -327,4 +336,4 @@ class Stage:
         """One more step; NeverEnds where there have been too many."""
         self._steps += 1
         if self._steps > MAX_STEPS:
-            raise NeverEnds(f"it took more than {MAX_STEPS} steps", ".".join(map(str, self.place)))
+            raise NeverEnds(f"it took more than {MAX_STEPS} steps", self.place_text)

@@ -129,27 +129,34 @@ class HostileServer:
             self._tasks.add(task)
         if self._key is None or self._first is None:
             return
-        play = next((play for play in self.plays if play.awaits_connection), None)
-        if play is None:
-            play = self._make(self._key, len(self.plays))
-            self.plays.append(play)
-            self._came.set()
-        else:
-            play.connect()
-            self._changed.set()
-        number = play.connections
         try:
+            play = self._play(self._key)
+            number = play.connections
             await drive(play, reader, writer)
             await self._whoever_returns(play, number)
         except asyncio.CancelledError:
             return  # the server is closing; asyncio would log a task that was cancelled
-        except LocalProtocolError as error:  # a mistake in the script is its author's to hear of
+        except Exception as error:  # a mistake in the script is its author's to hear of
+            writer.close()
             if not self._first.done():
                 self._first.set_exception(error)
+            return
         finally:
             self._tasks.discard(task) if task is not None else None
         if not self._first.done() and play.has_heard and play.connections == number:
             self._first.set_result(play)
+
+    def _play(self, key: PrivateKey) -> Play:
+        """What is played in a new connection."""
+        play = next((play for play in self.plays if play.awaits_connection), None)
+        if play is None:
+            self._came.set()
+            play = self._make(key, len(self.plays))
+            self.plays.append(play)
+        else:
+            play.connect()
+            self._changed.set()
+        return play
 
     async def _whoever_returns(self, play: Play, number: int) -> None:
         """Wait while the conversation waits for another connection, which is then played elsewhere."""

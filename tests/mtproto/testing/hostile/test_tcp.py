@@ -188,6 +188,43 @@ def test_a_script_that_is_wrong_is_heard_of() -> None:
     run(scenario)
 
 
+EMPTY: dict[str, Any] = {}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "node", "why"),
+    [
+        (Send("pong", salt=lambda salt: EMPTY["x"]), "3: → pong, salt given", "KeyError: 'x'"),
+        (Send(lambda stage: EMPTY["x"]), "3: → a message", "KeyError: 'x'"),
+        (Expect("any", within=70, where=lambda heard: 1 // 0), "3: ← any", "ZeroDivisionError"),
+    ],
+)
+def test_a_function_that_raises_is_heard_of(wrong: hostile.Node, node: str, why: str) -> None:
+    """Whatever the client does next: it may well connect once more, and go on."""
+
+    async def scenario() -> None:
+        async def stubborn(host: str, port: int, key: PublicKey) -> None:
+            backoff = Backoff(first=0.01, longest=0.02, attempts=5)
+            async with mtproto.connect(host, port, keys=[key], reconnect=backoff) as client:
+                await client.invoke(api.help.GetConfig())
+
+        script = Conversation([KeyExchange(), Expect("request"), wrong], name="ours", examines=Side.CLIENT)
+        with pytest.raises(LocalProtocolError, match=f"^'ours' is wrong at node {node}.*: {why}") as caught:
+            await hostile.examine_client(stubborn, key=TEST_KEY, conversations=[script], quiet=0.1)
+        assert isinstance(caught.value.__cause__, KeyError | ZeroDivisionError)
+
+    run(scenario)
+
+
+def test_a_script_that_is_wrong_at_once_is_heard_of() -> None:
+    async def scenario() -> None:
+        wrong = Conversation([Send("pong")], examines=Side.CLIENT)
+        with pytest.raises(LocalProtocolError, match="there is no auth_key to encrypt with"):
+            await hostile.examine_client(our_client, key=TEST_KEY, conversations=[wrong], quiet=0.1)
+
+    run(scenario)
+
+
 def test_the_other_side_is_refused() -> None:
     with pytest.raises(LocalProtocolError, match="examines servers: use call"):
         hostile.listen(SERVER_CONVERSATIONS[0])

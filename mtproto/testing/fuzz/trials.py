@@ -135,7 +135,7 @@ class Trials:
             while not line.endswith(b"\n"):
                 left = deadline - time.monotonic()
                 if not selector.select(max(0.0, min(_LOOK, left))):
-                    if left <= 0:
+                    if left <= 0 or process.poll() is not None:  # its children may have the pipe
                         return b""
                     if _resident(process.pid) >= MEMORY << 20:
                         raise _TooLargeError
@@ -148,11 +148,12 @@ class Trials:
         return line
 
     def _end(self) -> int:
-        """Its status, as `subprocess` has it."""
+        """End it, with all that its inputs have started; its status, as `subprocess` has it."""
         process, self._process = self._process, None
         if process is None:
             return 0
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         with contextlib.suppress(BrokenPipeError):
             _inlet(process).close()
         _outlet(process).close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,6 +76,26 @@ def test_what_the_target_says_fills_no_disk(folder: Path, monkeypatch: pytest.Mo
             process.run(bytes(3 << 20))
         process.run(b".")
     assert file.stat().st_blocks * 512 < 2 << 20
+
+
+def is_running(number: int) -> bool:
+    try:
+        state = Path(f"/proc/{number}/stat").read_text("ascii").rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc")
+@pytest.mark.parametrize("data", [b"", b"x"])
+def test_what_the_target_starts_ends_with_it(folder: Path, data: bytes) -> None:
+    with trials(folder, "leaves", 10) as process:
+        assert process.run(data).identity == (DIED if data else None)
+        number = int((folder / "left").read_text("ascii"))
+        assert data or is_running(number)
+    late = time.monotonic() + 10
+    while is_running(number):
+        assert time.monotonic() < late
 
 
 def test_identities_have_places_in_the_target(folder: Path) -> None:

@@ -13,7 +13,7 @@ from types import FrameType
 
 from mtproto.testing.fuzz import FuzzError
 from mtproto.testing.fuzz.findings import Finding, Findings, size_text
-from mtproto.testing.fuzz.identity import Identity
+from mtproto.testing.fuzz.identity import TIMEOUT, Identity
 from mtproto.testing.fuzz.known import retry
 from mtproto.testing.fuzz.minimiser import Minimiser, Result
 from mtproto.testing.fuzz.progress import Figures, Teller, finding_line
@@ -37,6 +37,10 @@ _KILLERS = 1000
 """So many inputs that have killed a worker the next ones are told of."""
 _AFTER = 60.0
 """Seconds for minimising after the end."""
+_LATE = 1.0
+"""Seconds that an input has run for at the end, and may be one that hangs."""
+_MOST_LATE = 4
+"""So many of them are tried: all workers may hang in the same thing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,9 @@ class _Campaign:
             for finding in new:
                 minimiser.put(finding)
             self._attack(minimiser)
+            late = self._late(time.monotonic())
             self._end(minimiser)
+            self._try_late(late, minimiser)
             minimiser.finish(_AFTER)
         except KeyboardInterrupt:
             interrupted = True
@@ -161,10 +167,28 @@ class _Campaign:
     def _gather(self, minimiser: Minimiser) -> None:
         for worker in self._workers:
             worker.listen()
+            worker.look(time.monotonic())
             self._reach |= worker.reach
             for found in worker.notes():
                 self._found(found, minimiser)
         self._take(minimiser)
+
+    def _late(self, now: float) -> list[bytes]:
+        """What is in the midst of it, and has been for long, when the time is up."""
+        late = [worker.board.current for worker in self._workers if now - worker.since >= _LATE]
+        return list(dict.fromkeys(late))
+
+    def _try_late(self, late: list[bytes], minimiser: Minimiser) -> None:
+        known = self._findings.of(TIMEOUT)
+        if known is not None and known.is_open:
+            return
+        for data in late[:_MOST_LATE]:
+            self._teller.line(f"did not end in time, tried once more: {size_text(data)}")
+            with self._trials() as trials:
+                outcome = trials.run(data)
+            if outcome.identity is not None:
+                self._found(Found(outcome.identity, data, outcome.text), minimiser)
+                self._count({outcome.identity: 1})
 
     def _found(self, found: Found, minimiser: Minimiser) -> None:
         known = self._findings.of(found.identity)

@@ -83,6 +83,9 @@ class Worker:
         self.number = number
         self.serial = serial
         self.started = now
+        self.since = now
+        """When the input that runs was seen first."""
+        self._executions = 0
         self.reach = Reach()
         self._name = f"worker-{number}-{serial}"
         self._notes = run / "notes"
@@ -142,6 +145,13 @@ class Worker:
     def hits(self) -> dict[Identity, int]:
         """How often it has come upon each finding."""
         return {identity: self.board.hits(slot) for slot, identity in self._slots.items()}
+
+    def look(self, now: float) -> None:
+        """See whether it has gone on, for `since`."""
+        executions = self.board.executions
+        if executions != self._executions or not executions:
+            self._executions = executions
+            self.since = now
 
     def listen(self) -> None:
         """Read on in what libFuzzer says, for `reach`."""

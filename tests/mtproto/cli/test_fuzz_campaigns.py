@@ -139,6 +139,14 @@ def test_what_kills_worker_after_worker_does_not_end_it(
     assert finding.count == 5
 
 
+def test_what_hangs_when_the_time_is_up_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "_LATE", 0.2)
+    outcome = campaign(settings_of(folder, "bad", seeds(folder, b"S"), seconds=0.5), Watcher(2))
+    (finding,) = outcome.findings
+    assert (finding.identity, finding.data, finding.count) == (TIMEOUT, b"S", 1)
+    assert finding.state is State.REPRODUCIBLE
+
+
 def test_what_the_target_says_is_not_kept(folder: Path) -> None:
     assert main(["fuzz", "strange:chatters", *BRIEF, "--work", "w"]) == 0
     log = (folder / "w" / "run" / "worker-0-0.log").read_bytes()

@@ -90,6 +90,11 @@ def main() -> None:
         target = resolve(job["target"], Path(job["directory"]))
         for function in target.made() if job["made"] else ():
             atheris.instrument_func(function)
+    absent = [name for name in job["named"] if name not in sys.modules]
+    if absent:
+        sys.exit(
+            f"the import of {target.name} brings no {', '.join(absent)}, which was to guide the campaign"
+        )
     packages = frozenset(job["packages"])
     board = Board(Path(job["board"]), job["capacity"])
 

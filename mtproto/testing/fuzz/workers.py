@@ -60,6 +60,7 @@ def job(settings: Settings, name: str, command: list[str], **more: Any) -> dict[
         "directory": str(settings.directory),
         "path": [str(Path(place).absolute()) for place in sys.path],
         "instrument": settings.instrument,
+        "named": settings.instrument if settings.instrument != settings.target.packages else (),
         "packages": settings.packages,
         "made": True,
         "killers": [],

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mtproto.__main__ import main
 from mtproto.cli.fuzz import Lines
-from mtproto.testing.fuzz.progress import Figures, progress_line
+from mtproto.testing.fuzz.findings import Findings
+from mtproto.testing.fuzz.progress import Figures, progress_line, summary_lines
+from mtproto.testing.fuzz.work import Totals
 from mtproto.testing.fuzz.workers import Reach
 from tests.mtproto.testing.fuzz import strangers
 
@@ -115,6 +118,14 @@ def test_progress_is_a_line_from_time_to_time(capsys: pytest.CaptureFixture[str]
         for _ in range(6):
             lines.progress(FIGURES)
     assert capsys.readouterr().out == f"{LINE}\n" * 2
+
+
+def test_the_summary_says_whether_anything_guided_it(tmp_path: Path) -> None:
+    findings, totals = Findings(tmp_path, "x:y"), Totals("x:y")
+    blind = list(summary_lines(replace(FIGURES, reach=Reach()), totals, findings))
+    assert [line for line in blind if line not in summary_lines(FIGURES, totals, findings)] == [
+        "nothing guided it: no input is known to have reached code of the packages that --instrument names"
+    ]
 
 
 def test_on_a_terminal_it_is_one_line_below_what_happens() -> None:

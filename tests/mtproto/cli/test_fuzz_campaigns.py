@@ -147,6 +147,14 @@ def test_what_hangs_when_the_time_is_up_is_found(folder: Path, monkeypatch: pyte
     assert finding.state is State.REPRODUCIBLE
 
 
+def test_what_is_to_guide_it_has_to_be_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fuzz", "strange:many", *BRIEF, "--instrument", "strang"]) == 2
+    assert capsys.readouterr().err == (
+        "mtproto fuzz: a worker does not start:\n"
+        "the import of strange:many brings no strang, which was to guide the campaign\n"
+    )
+
+
 def test_what_the_target_says_is_not_kept(folder: Path) -> None:
     assert main(["fuzz", "strange:chatters", *BRIEF, "--work", "w"]) == 0
     log = (folder / "w" / "run" / "worker-0-0.log").read_bytes()

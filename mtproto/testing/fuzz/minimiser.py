@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from mtproto.testing.fuzz import FuzzError
@@ -41,6 +42,7 @@ class Minimiser:
         self._done: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._latest: dict[Identity, bytes] = {}
         self._stopped = threading.Event()
+        self._trials: Trials | None = None
         self._thread = threading.Thread(target=self._work, name="minimiser", daemon=True)
         self._thread.start()
 
@@ -60,10 +62,14 @@ class Minimiser:
         self.stop()
 
     def stop(self) -> None:
-        """End it as soon as the input that runs has ended."""
+        """End it at once, with the input that runs."""
         self._stopped.set()
         self._waiting.put(None)
-        self._thread.join()
+        while self._thread.is_alive():
+            trials = self._trials
+            if trials is not None:
+                trials.kill()
+            self._thread.join(0.05)
 
     def _work(self) -> None:
         while (item := self._waiting.get()) is not None and not self._stopped.is_set():
@@ -77,11 +83,20 @@ class Minimiser:
             if not self._stopped.is_set():
                 self._done.put(result)
 
+    @contextlib.contextmanager
+    def _process(self) -> Iterator[Trials]:
+        with self._make() as trials:
+            self._trials = trials
+            try:
+                yield trials
+            finally:
+                self._trials = None
+
     def _minimised(self, identity: Identity, data: bytes) -> Result:
         deadline = time.monotonic() + _SECONDS
         left = _TRIALS
 
-        with self._make() as trials:
+        with self._process() as trials:
             first = trials.run(data)
             if first.identity != identity:
                 came = f"something else: {first.identity}\n{first.text}" if first.identity else "nothing"
@@ -96,9 +111,9 @@ class Minimiser:
                 return left > 0 and time.monotonic() < deadline and not self._stopped.is_set()
 
             smallest = minimise(data, same, more)
-        if smallest == data:
+        if smallest == data or self._stopped.is_set():
             return Result(identity, data, State.REPRODUCIBLE, data, first.text)
-        with self._make() as trials:  # in a process where nothing was run before it
+        with self._process() as trials:  # in a process where nothing was run before it
             again = trials.run(smallest)
         if again.identity != identity:
             return Result(identity, data, State.REPRODUCIBLE, data, first.text)

@@ -107,6 +107,12 @@ class Trials:
             return Outcome(None)
         return Outcome(Identity(answer["kind"], tuple(answer["places"])), answer["text"])
 
+    def kill(self) -> None:
+        """End the input that runs, as if it had died; from another thread."""
+        process = self._process
+        if process is not None:
+            _kill_group(process)
+
     def _start(self) -> subprocess.Popen[bytes]:
         self._errors.seek(0)
         self._errors.truncate()
@@ -152,8 +158,7 @@ class Trials:
         process, self._process = self._process, None
         if process is None:
             return 0
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill_group(process)
         with contextlib.suppress(BrokenPipeError):
             _inlet(process).close()
         _outlet(process).close()
@@ -168,6 +173,11 @@ class Trials:
         end = self._errors.seek(0, os.SEEK_END)
         self._errors.seek(max(0, end - 4000))
         return self._errors.read().lstrip(b"\0").decode("utf-8", "replace")
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def how_it_ended(code: int) -> str:

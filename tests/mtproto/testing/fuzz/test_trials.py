@@ -166,8 +166,19 @@ def test_a_longer_input_that_still_waits_is_left_out(folder: Path) -> None:
     assert [result.data for result in minimiser.results()] == [b"", b".FUZZ"]
 
 
-def test_it_can_be_stopped(folder: Path) -> None:
-    minimiser = Minimiser(lambda: trials(folder, "bad", 0.5))
+def test_it_can_be_stopped_in_the_midst_of_an_input(folder: Path) -> None:
+    made: list[Trials] = []
+
+    def make() -> Trials:
+        made.append(trials(folder, "touches", 60))
+        return made[-1]
+
+    minimiser = Minimiser(make)
     minimiser.put(Finding(TIMEOUT, b"S" * 100, ""))
+    late = time.monotonic() + 30
+    while not (folder / "running").exists():
+        assert time.monotonic() < late
     minimiser.stop()
     assert minimiser.results() == []
+    assert len(made) == 1
+    assert time.monotonic() < late, "it hangs for a minute"

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from types import TracebackType
 
-__all__ = ["DIED", "OUT_OF_MEMORY", "TIMEOUT", "Identity", "identify"]
+__all__ = ["DIED", "OUT_OF_MEMORY", "TIMEOUT", "Identity", "identify", "identify_death"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,10 @@ OUT_OF_MEMORY = Identity("out of memory")
 DIED = Identity("died")
 """A process that is gone in the midst of an execution: by a signal, or by leaving."""
 
+_STACK = re.compile(r'^Current thread .*\n((?:  File ".*\n)+)', re.MULTILINE)
+_FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$', re.MULTILINE)
+"""As faulthandler writes them, the innermost first."""
+
 
 def identify(error: BaseException, packages: Collection[str], module: str) -> Identity:
     """The identity of what a call has raised, which the caller's own frame has caught.
@@ -53,6 +57,26 @@ def identify(error: BaseException, packages: Collection[str], module: str) -> Id
         own, inside = [], [place for place, _ in Counter(inside).most_common(1)]
     places = [*(inside or [place for _, place in frames])[-1:], *own[-1:]]
     return Identity(_kind(type(error)), tuple(dict.fromkeys(places)))
+
+
+def identify_death(said: str, packages: Collection[str], module: str) -> Identity:
+    """The identity of a process that is gone; a signal has places, in what `faulthandler` has `said`."""
+    stacks = _STACK.findall(said)
+    frames = [
+        (name, f"{name}.{function}:{line}")
+        for path, line, function in _FRAME.findall(stacks[-1] if stacks else "")
+        if (name := _module(path, packages)) and not name.startswith("mtproto.testing.fuzz.")
+    ]
+    inside = [place for _, place in frames]
+    own = [place for name, place in frames if name == module]
+    return Identity(DIED.kind, tuple(dict.fromkeys((*inside[:1], *own[:1]))))
+
+
+def _module(path: str, packages: Collection[str]) -> str:
+    """The module of one of the packages that is in this file; empty if there is none."""
+    parts = path.removesuffix(".py").removesuffix("/__init__").split("/")
+    tops = [at for at, part in enumerate(parts) if part in packages]
+    return ".".join(parts[tops[-1] :]) if tops else ""
 
 
 def _frames(traceback: TracebackType | None) -> list[tuple[str, str]]:

@@ -31,7 +31,7 @@ def main() -> None:
 
     faulthandler.enable()
     target = resolve(job["target"], Path(job["directory"]))
-    print("{}", file=answers, flush=True)  # ready
+    print(json.dumps({"module": target.module}), file=answers, flush=True)  # ready
     while len(head := inputs.read(4)) == 4:
         data = inputs.read(int.from_bytes(head, "little"))
         faulthandler.dump_traceback_later(job["timeout"], exit=True)

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import IO, cast
 
 from mtproto.testing.fuzz import FuzzError, runner
-from mtproto.testing.fuzz.identity import DIED, OUT_OF_MEMORY, TIMEOUT, Identity
+from mtproto.testing.fuzz.identity import DIED, OUT_OF_MEMORY, TIMEOUT, Identity, identify_death
 
 __all__ = ["MEMORY", "Outcome", "Trials", "how_it_ended"]
 
@@ -65,6 +65,8 @@ class Trials:
         }
         self._shown = shown
         self._timeout = timeout
+        self._packages = packages
+        self._module = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the rest
 
@@ -96,8 +98,9 @@ class Trials:
                 return Outcome(TIMEOUT, f"It took longer than {self._timeout:g} s.\n\n{self._last_words()}")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_GRACE)
-            how = how_it_ended(self._end())
-            return Outcome(DIED, f"The process has ended in this input: {how}.\n\n{self._last_words()}")
+            how, said = how_it_ended(self._end()), self._last_words()
+            identity = identify_death(said, self._packages, self._module)
+            return Outcome(identity, f"The process has ended in this input: {how}.\n\n{said}")
         try:
             answer = json.loads(line)
         except ValueError:  # the target writes to descriptors that are not its own
@@ -123,9 +126,11 @@ class Trials:
             stderr=None if self._shown else self._errors,
             start_new_session=True,  # an interrupt from the terminal is for the supervisor
         )
-        if not self._line(process, _START):
+        ready = self._line(process, _START)
+        if not ready:
             self._end()
             raise FuzzError(f"{self._job['target']} can not be tried: {self._last_words() or 'no answer'}")
+        self._module = json.loads(ready)["module"]
         return process
 
     def _line(self, process: subprocess.Popen[bytes], seconds: float) -> bytes:
@@ -171,7 +176,7 @@ class Trials:
 
     def _last_words(self) -> str:
         end = self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, end - 4000))
+        self._errors.seek(max(0, end - 16_000))
         return self._errors.read().lstrip(b"\0").decode("utf-8", "replace")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import io
 import json
 import os
@@ -78,6 +79,7 @@ def main() -> None:
         if job["parent"] not in (None, os.getppid()):
             return  # it has gone already
     sys.path[:] = job["path"]
+    faulthandler.enable(os.dup(2))  # the target's own will be closed
     import atheris
 
     own = [_PACKAGE, *(f"{_PACKAGE}.{file.stem}" for file in Path(__file__).parent.glob("*.py"))]

@@ -17,7 +17,7 @@ from typing import Any
 
 from mtproto.testing.fuzz import worker
 from mtproto.testing.fuzz.board import Board
-from mtproto.testing.fuzz.identity import DIED, OUT_OF_MEMORY, TIMEOUT, Identity
+from mtproto.testing.fuzz.identity import OUT_OF_MEMORY, TIMEOUT, Identity, identify_death
 from mtproto.testing.fuzz.settings import Settings
 from mtproto.testing.fuzz.trials import MEMORY, how_it_ended
 
@@ -93,6 +93,8 @@ class Worker:
         self._artifacts = run / f"{self._name}.artifacts"
         for folder in (self._notes, self._artifacts):
             folder.mkdir(exist_ok=True)
+        self._packages = settings.packages
+        self._module = settings.target.module
         self._slots: dict[int, Identity] = {}
         self.board = Board(run / f"{self._name}.board", settings.max_length, create=True)
         log = run / f"{self._name}.log"
@@ -165,20 +167,20 @@ class Worker:
 
     def last_words(self, lines: int = 6) -> str:
         """The end of what it said."""
-        self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - 8000))
+        self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - 16_000))
         said = self._log.read().decode("utf-8", "replace")
         return "\n".join(said.splitlines()[-lines:])
 
     def death(self) -> Found:
-        """What has killed it: libFuzzer's artifact, if there is one, or the input that was running."""
+        """What has killed it: libFuzzer's artifact where it has ended it, or the input that was running."""
         how = how_it_ended(self.returncode or 0)
         text = f"The worker has ended in this input: {how}.\n\n{self.last_words(60)}\n"
         for path in self._artifacts.iterdir():
             kind = path.name.partition("-")[0]
-            if kind == "slow":  # it took its time, and ended
-                continue
-            return Found(_ARTIFACTS.get(kind, DIED), path.read_bytes(), text)
-        return Found(DIED, self.board.current, text)
+            if kind in _ARTIFACTS:
+                return Found(_ARTIFACTS[kind], path.read_bytes(), text)
+        identity = identify_death(self.last_words(200), self._packages, self._module)
+        return Found(identity, self.board.current, text)
 
     def end(self) -> None:
         """Kill it; what it found is in files."""

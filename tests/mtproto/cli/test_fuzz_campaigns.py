@@ -155,6 +155,13 @@ def test_what_is_to_guide_it_has_to_be_there(folder: Path, capsys: pytest.Captur
     )
 
 
+def test_signals_in_different_places_are_different_findings(folder: Path) -> None:
+    outcome = campaign(settings_of(folder, "crashes", seeds(folder, b"1", b"2")), Watcher(2))
+    states = {str(finding.identity): finding.state for finding in outcome.findings}
+    places = ("died at strange.crashes:69", "died at strange.crashes:71")
+    assert states == dict.fromkeys(places, State.REPRODUCIBLE)
+
+
 def test_what_the_target_says_is_not_kept(folder: Path) -> None:
     assert main(["fuzz", "strange:chatters", *BRIEF, "--work", "w"]) == 0
     log = (folder / "w" / "run" / "worker-0-0.log").read_bytes()

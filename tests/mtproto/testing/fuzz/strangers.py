@@ -77,6 +77,12 @@ def touches(data):
     open("running", "w").close()
     time.sleep(60)
 
+def crashes(data):
+    if data[:1] == b"1":
+        os.kill(os.getpid(), 11)
+    if data[:1] == b"2":
+        os.kill(os.getpid(), 11)
+
 def takes(data):
     block = bytearray(int(data) << 20)
     for at in range(0, len(block), 4096):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mtproto.testing.fuzz.board import SLOTS, Board
-from mtproto.testing.fuzz.identity import OUT_OF_MEMORY, Identity, identify
+from mtproto.testing.fuzz.identity import OUT_OF_MEMORY, Identity, identify, identify_death
 
 CODE = """\
 import json
@@ -106,3 +106,32 @@ def test_a_board_tells_what_runs_and_outlives_it(tmp_path: Path) -> None:
     assert (seen.executions, seen.current) == (2, b"short")
     assert [seen.hits(slot) for slot in (0, 1, SLOTS - 1)] == [1, 0, 2]
     seen.close()
+
+
+SAID = """INFO: what libFuzzer says
+Fatal Python error: Segmentation fault
+
+Thread 0x00007ff65f000000 (most recent call first):
+  File "/srv/app/code/other.py", line 1 in wait
+
+Current thread 0x00007ff65f663b80 (most recent call first):
+  File "/usr/lib/python3.11/ctypes/__init__.py", line 519 in string_at
+  File "/srv/app/code/reader/__init__.py", line 7 in read
+  File "/srv/app/code/targets.py", line 30 in target
+  File "/site-packages/mtproto/testing/fuzz/worker.py", line 130 in execute
+
+Extension modules: _cffi_backend (total: 1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "module", "places"),
+    [
+        (SAID, "code.targets", ("code.reader.read:7", "code.targets.target:30")),
+        (SAID, "elsewhere", ("code.reader.read:7",)),
+        (SAID.replace("/code/", "/c/"), "code.targets", ()),
+        ("", "code.targets", ()),
+    ],
+)
+def test_what_a_signal_has_ended_has_places(said: str, module: str, places: tuple[str, ...]) -> None:
+    assert identify_death(said, {"code", "mtproto"}, module) == Identity("died", places)

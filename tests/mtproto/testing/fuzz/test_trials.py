@@ -98,6 +98,16 @@ def test_what_the_target_starts_ends_with_it(folder: Path, data: bytes) -> None:
         assert time.monotonic() < late
 
 
+def test_signals_have_places_in_the_target(folder: Path) -> None:
+    with trials(folder, "crashes") as process:
+        outcome = process.run(b"1")
+        assert outcome.identity == Identity("died", ("strange.crashes:69",))
+        assert outcome.text.startswith(
+            "The process has ended in this input: SIGSEGV.\n\nFatal Python error: "
+        )
+        assert process.run(b"2").identity == Identity("died", ("strange.crashes:71",))
+
+
 def test_identities_have_places_in_the_target(folder: Path) -> None:
     with trials(folder, "many") as process:
         outcome = process.run(b"0")

@@ -30,7 +30,7 @@ def merge(settings: Settings) -> Path:
     """
     need_atheris()
     work = settings.work
-    with work.opened():
+    with work.opened(make=False):
         merged = work.folder / "merged"
         if settings.corpus is None:
             merged.mkdir(exist_ok=True)

@@ -46,18 +46,25 @@ class Work:
         self._target = target
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Totals]:
-        """The folder made, and for us alone: with the sums of the runs before."""
-        self.corpus.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as lock:
+    def opened(self, *, make: bool = True) -> Iterator[Totals]:
+        """The folder, for us alone, with the sums of the runs before; made, unless it has to be there already.
+
+        FuzzError, and nothing touched, where a folder has something in it, but no campaign of ours.
+        """
+        self._check(make)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._lock.open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise FuzzError(f"another campaign is at work in {self.folder}") from None
             totals = self._read()
-            (self.folder / ".gitignore").write_text("*\n")
+            ignored = self.folder / ".gitignore"
+            if not ignored.exists():
+                ignored.write_text("*\n")
             shutil.rmtree(self.run, ignore_errors=True)
             self.run.mkdir()
+            self.corpus.mkdir(exist_ok=True)
             yield totals
 
     def write(self, totals: Totals) -> None:
@@ -69,6 +76,21 @@ class Work:
     @property
     def _file(self) -> Path:
         return self.folder / "campaign.json"
+
+    @property
+    def _lock(self) -> Path:
+        return self.folder / "lock"
+
+    def _check(self, make: bool) -> None:
+        """What has no mark of ours is somebody's: campaign.json, or the lock of a run that came to nothing."""
+        if self._file.is_file() or (self._lock.is_file() and not self._lock.stat().st_size):
+            return
+        if not make:
+            raise FuzzError(f"there is no campaign in {self.folder}")
+        if self.folder.exists() and any(self.folder.iterdir()):
+            raise FuzzError(
+                f"{self.folder} has no campaign in it, but something else: give --work a new or empty one"
+            )
 
     def _read(self) -> Totals:
         if not self._file.exists():

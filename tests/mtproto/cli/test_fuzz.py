@@ -111,6 +111,25 @@ def test_a_campaign_without_atheris(
     assert not (folder / ".mtproto-fuzz").exists()
 
 
+@strangers.needs_atheris
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--work", "."], " has no campaign in it, but something else: give --work a new or empty one"),
+        (["--work", ".", "--merge"], "there is no campaign in "),
+        (["--work", "none", "--merge"], "there is no campaign in "),
+    ],
+)
+def test_a_folder_that_is_no_campaigns(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    (folder / ".gitignore").write_text("mine")
+    assert main(["fuzz", "strange:planted", "--minutes", "0.001", *arguments]) == 2
+    assert said in capsys.readouterr().err
+    assert {file.name for file in folder.iterdir()} - {"__pycache__"} == {".gitignore", "strange.py"}
+    assert (folder / ".gitignore").read_text() == "mine"
+
+
 def test_progress_is_a_line_from_time_to_time(capsys: pytest.CaptureFixture[str]) -> None:
     assert progress_line(FIGURES) == LINE
     times = iter((0.0, 0.1, 9.9, 10.1, 10.2, 19.9, 20.1))

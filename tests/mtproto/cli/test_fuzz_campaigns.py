@@ -44,6 +44,15 @@ def seeds(folder: Path, *inputs: bytes) -> str:
     return str(corpus)
 
 
+def reached(work: Path, *inputs: bytes) -> Path:
+    """The corpus of a campaign that was there before."""
+    with Work(work, "strange:many").opened():
+        pass
+    for number, data in enumerate(inputs):
+        (work / "corpus" / str(number)).write_bytes(data)
+    return work / "corpus"
+
+
 def found(work: Path) -> dict[str, Any]:
     """By the kind: what stands in their files."""
     files = [json.loads(file.read_text()) for file in work.glob("findings/*/finding.json")]
@@ -191,10 +200,7 @@ def test_a_test_of_hypothesis_saves_to_its_own_database(
 
 
 def test_merge_takes_the_fewest_inputs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    corpus = folder / "w" / "corpus"
-    corpus.mkdir(parents=True)
-    for data in (b"a", b"b", b"c", b"0", b"00", b"000"):
-        (corpus / data.decode()).write_bytes(data)
+    reached(folder / "w", b"a", b"b", b"c", b"0", b"00", b"000")
     assert (
         main(["fuzz", "strange:many", *BRIEF, "--work", "w", "--merge", "--corpus", seeds(folder, b"d")]) == 0
     )

@@ -97,6 +97,43 @@ def test_a_folder_is_for_one_campaign(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "work" / "campaign.json").read_text())["versions"]["python"]
 
 
+@pytest.mark.parametrize(
+    "mine", [(".gitignore", "run/mine.txt"), ("lock",), ("corpus/mine",), ("campaign.json/mine",)]
+)
+def test_a_folder_of_somebody_else_is_refused_as_it_is(tmp_path: Path, mine: tuple[str, ...]) -> None:
+    for name in mine:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with (
+        pytest.raises(FuzzError, match=f"^{tmp_path} has no campaign in it, but something else: give --work"),
+        Work(tmp_path, "tiny:target").opened(),
+    ):
+        pass
+    assert sorted(tmp_path.rglob("*")) == before
+    assert {(tmp_path / name).read_text() for name in mine} == {"mine"}
+
+
+def test_a_folder_that_has_to_be_there(tmp_path: Path) -> None:
+    work = Work(tmp_path / "work", "tiny:target")
+    with (
+        pytest.raises(FuzzError, match=f"^there is no campaign in {work.folder}$"),
+        work.opened(make=False),
+    ):
+        pass
+    assert not work.folder.exists()
+    (work.folder / "run").mkdir(parents=True)
+    with pytest.raises(FuzzError, match=r"^there is no campaign in /"), work.opened(make=False):
+        pass
+    work.run.rmdir()
+    with work.opened():
+        pass  # killed before it had anything to keep
+    (work.folder / ".gitignore").write_text("mine")
+    with work.opened(make=False) as totals:
+        assert totals.runs == 0
+    assert (work.folder / ".gitignore").read_text() == "mine"
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", "3"])
 def test_sums_that_can_not_be_read(tmp_path: Path, text: str) -> None:
     work = Work(tmp_path, "tiny:target")

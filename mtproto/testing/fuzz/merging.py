@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from mtproto.testing.fuzz import FuzzError, worker
@@ -38,21 +39,46 @@ def merge(settings: Settings) -> Path:
             shutil.copytree(settings.corpus, merged, dirs_exist_ok=True)
         (work.run / "notes").mkdir()
         Board(work.run / "merge.board", settings.max_length, create=True).close()
-        launcher = _launcher(settings)
-        options = ["-merge=1", "-set_cover_merge=1", "-use_counters=0", f"-timeout={settings.timeout}"]
-        options += [f"-max_len={settings.max_length}", f"-artifact_prefix={work.run}/"]
-        log = work.run / "merge.log"
-        with log.open("wb") as output:
-            code = _status([str(launcher), *options, str(merged), str(work.corpus)], output.fileno())
-        if code:
-            said = log.read_text("utf-8", "replace").splitlines()[-6:]
-            raise FuzzError("the merge has failed:\n" + "\n".join(said))
+        with _plain_name(work.folder) as (folder, descriptor):
+            launcher = _launcher(settings, f"{folder}/run/launcher")
+            options = ["-merge=1", "-set_cover_merge=1", "-use_counters=0", f"-timeout={settings.timeout}"]
+            options += [f"-max_len={settings.max_length}", f"-artifact_prefix={folder}/run/"]
+            options += [f"-merge_control_file={folder}/run/merge.control"]
+            log = work.run / "merge.log"
+            with log.open("wb") as output:
+                command = [launcher, *options, f"{folder}/merged", f"{folder}/corpus"]
+                code = _status(command, output.fileno(), descriptor)
+        _check(code, log.read_text("utf-8", "replace"))
         return merged
 
 
-def _status(command: list[str], output: int) -> int:
+@contextlib.contextmanager
+def _plain_name(folder: Path) -> Iterator[tuple[str, int]]:
+    """A name of the folder that a shell leaves as it is, and the descriptor that it stands for.
+
+    libFuzzer starts itself again by a shell, and quotes nothing.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}", descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _check(code: int, said: str) -> None:
+    """libFuzzer ends well where none of its attempts has come to an end: then it has merged nothing."""
+    if code or ("MERGE-OUTER: attempt " in said and "MERGE-OUTER: successful in " not in said):
+        raise FuzzError("the merge has failed:\n" + "\n".join(said.splitlines()[-6:]))
+
+
+def _status(command: list[str], output: int, folder: int) -> int:
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        pass_fds=(folder,),
+        start_new_session=True,
     )
     try:
         return process.wait()
@@ -62,12 +88,12 @@ def _status(command: list[str], output: int) -> int:
         process.wait()
 
 
-def _launcher(settings: Settings) -> Path:
+def _launcher(settings: Settings, name: str) -> str:
     """A program that is the worker over again: libFuzzer starts itself more than once in a merge."""
     run = settings.work.run
     launcher, file = run / "launcher", run / "merge.job"
-    file.write_text(json.dumps(job(settings, "merge", [str(launcher)], made=False)), "utf-8")
+    file.write_text(json.dumps(job(settings, "merge", [name], made=False)), "utf-8")
     command = shlex.join([sys.executable, "-P", inspect.getfile(worker), str(file)])
     launcher.write_text(f'#!/bin/sh\nexec {command} "$@"\n', "utf-8")
     launcher.chmod(0o755)
-    return launcher
+    return name

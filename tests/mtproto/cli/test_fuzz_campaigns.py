@@ -208,6 +208,21 @@ def test_merge_takes_the_fewest_inputs(folder: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == "w/merged: 2 inputs, 2 bytes\n"
 
 
+def test_merge_where_names_mean_something_to_a_shell(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reached(folder / "q;touch PWNED;x y'z", b"a", b"b", b"0")
+    assert main(["fuzz", "strange:many", *BRIEF, "--work", "q;touch PWNED;x y'z", "--merge"]) == 0
+    assert capsys.readouterr().out == "q;touch PWNED;x y'z/merged: 2 inputs, 2 bytes\n"
+    assert not [*folder.rglob("PWNED")]
+
+
+def test_merge_that_never_comes_to_its_end(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reached(folder / "w", b"a")
+    assert main(["fuzz", "strange:dies", *BRIEF, "--work", "w", "--merge"]) == 2
+    assert capsys.readouterr().err.startswith("mtproto fuzz: the merge has failed:\n")
+
+
 def processes(folder: Path) -> list[str]:
     """Those with the folder in their arguments."""
     lines = []

@@ -17,7 +17,7 @@ from pathlib import Path
 from mtproto.testing.fuzz import FuzzError, worker
 from mtproto.testing.fuzz.board import Board
 from mtproto.testing.fuzz.settings import Settings
-from mtproto.testing.fuzz.supervisor import need_atheris
+from mtproto.testing.fuzz.supervisor import need_atheris, terminated_as_interrupted
 from mtproto.testing.fuzz.workers import job
 
 __all__ = ["merge"]
@@ -31,7 +31,7 @@ def merge(settings: Settings) -> Path:
     """
     need_atheris()
     work = settings.work
-    with work.opened(make=False):
+    with work.opened(make=False), terminated_as_interrupted():
         merged = work.folder / "merged"
         if settings.corpus is None:
             merged.mkdir(exist_ok=True)
@@ -72,20 +72,28 @@ def _check(code: int, said: str) -> None:
 
 
 def _status(command: list[str], output: int, folder: int) -> int:
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        pass_fds=(folder,),
-        start_new_session=True,
-    )
-    try:
-        return process.wait()
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    """Run it; when it ends, or we do, all that it has started ends: libFuzzer starts itself by a shell."""
+    with (
+        subprocess.Popen(
+            ["/bin/sh", "-c", "read -r line; kill -KILL 0"],  # stdin is at its end when we are gone
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            process_group=0,  # an interrupt from the terminal is for us
+        ) as leader,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=(folder,),
+            process_group=leader.pid,
+        ) as process,
+    ):
+        try:
+            return process.wait()
+        finally:
+            os.killpg(leader.pid, signal.SIGKILL)
 
 
 def _launcher(settings: Settings, name: str) -> str:

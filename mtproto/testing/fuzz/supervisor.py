@@ -23,7 +23,7 @@ from mtproto.testing.fuzz.trials import Trials
 from mtproto.testing.fuzz.work import Totals
 from mtproto.testing.fuzz.workers import Found, Reach, Worker
 
-__all__ = ["Outcome", "campaign", "need_atheris"]
+__all__ = ["Outcome", "campaign", "need_atheris", "terminated_as_interrupted"]
 
 _TICK = 0.05
 _START = 120.0
@@ -67,7 +67,7 @@ class _Start:
 def campaign(settings: Settings, teller: Teller) -> Outcome:
     """Attack the target, as the settings say."""
     need_atheris()
-    with settings.work.opened() as totals, _terminated_as_interrupted():
+    with settings.work.opened() as totals, terminated_as_interrupted():
         return _Campaign(settings, totals, teller).run()
 
 
@@ -308,8 +308,8 @@ def _pause(deaths: int) -> float:
 
 
 @contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends a campaign as an interrupt from the keyboard does."""
+def terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends it as an interrupt from the keyboard does."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

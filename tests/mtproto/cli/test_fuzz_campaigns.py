@@ -256,3 +256,18 @@ def test_nothing_is_left_running(folder: Path, number: int, status: int) -> None
     late = time.monotonic() + 20
     while processes(folder):
         assert time.monotonic() < late, processes(folder)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_nothing_is_left_running_of_a_merge(folder: Path, number: int, status: int) -> None:
+    reached(folder / "w", b"S")
+    command = [sys.executable, "-m", "mtproto", "fuzz", "strange:bad", *BRIEF, "--merge", "--timeout", "60"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([*command, "--work", str(folder / "w")], cwd=folder, env=environment) as process:
+        late = time.monotonic() + 30
+        while not any("-merge_inner=" in line and "sh -c" not in line for line in processes(folder)):
+            assert time.monotonic() < late, processes(folder)
+        process.send_signal(number)
+    assert process.returncode == status
+    while processes(folder):
+        assert time.monotonic() < late, processes(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -9,7 +10,6 @@ from rich.live import Live
 from rich.text import Text
 
 from mtproto.cli.fuzz import Lines
-from mtproto.testing.fuzz.progress import progress_line
 
 if TYPE_CHECKING:
     from mtproto.testing.fuzz.progress import Figures
@@ -32,7 +32,34 @@ class LiveLine(Lines):
         self._live.stop()
 
     def line(self, text: str) -> None:
-        self._live.console.print(Text(text))
+        self._live.console.print(Text(text), soft_wrap=True)  # a command in it is to be copied
 
     def progress(self, figures: Figures) -> None:
-        self._live.update(Text(progress_line(figures), overflow="ellipsis", no_wrap=True), refresh=True)
+        line = _fitting(_parts(figures), self._live.console.width)
+        self._live.update(Text(line, overflow="ellipsis", no_wrap=True), refresh=True)
+
+
+def _parts(figures: Figures) -> list[str]:
+    """What there is to tell, the most important first."""
+    left = timedelta(seconds=max(0, int(figures.left)))
+    rate = figures.executions / figures.seconds if figures.seconds else 0
+    reach = figures.reach
+    return [
+        f"{figures.findings} found",
+        f"{left} left",
+        f"{figures.executions:,} executions",
+        f"{rate:,.0f}/s",
+        f"edges {reach.edges:,}",
+        f"features {reach.features:,}",
+        f"corpus {reach.corpus:,}",
+    ]
+
+
+def _fitting(parts: list[str], width: int) -> str:
+    """As many of the parts as there is room for, but at least the first."""
+    line, *rest = parts
+    for part in rest:
+        if len(line) + 2 + len(part) > width:
+            break
+        line += f"  {part}"
+    return line

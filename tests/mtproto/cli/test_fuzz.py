@@ -147,15 +147,23 @@ def test_the_summary_says_whether_anything_guided_it(tmp_path: Path) -> None:
     ]
 
 
-def test_on_a_terminal_it_is_one_line_below_what_happens() -> None:
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (200, "2 found  1:00:00 left  1,234,567 executions  18,877/s  edges 12  features 3,456  corpus 78"),
+        (80, "2 found  1:00:00 left  1,234,567 executions  18,877/s  edges 12  features 3,456"),
+        (30, "2 found  1:00:00 left"),
+        (5, "2 fo…"),
+    ],
+)
+def test_on_a_terminal_it_is_one_line_below_what_happens(width: int, shown: str) -> None:
     console = pytest.importorskip("rich.console", reason="rich is not installed")
     from mtproto.cli.live import LiveLine
 
-    terminal = console.Console(force_terminal=True, width=60, record=True, _environ={})
+    terminal = console.Console(force_terminal=True, width=width, record=True, _environ={})
+    command = "  mtproto fuzz [strange]:planted " + 60 * "long/" + "minimised"
     with LiveLine(terminal) as live:
         live.progress(FIGURES)
-        live.line("[found] something")
+        live.line(command)
         live.progress(FIGURES)
-    text = terminal.export_text()
-    assert "[found] something\n" in text
-    assert f"{LINE[:59]}…" in text
+    assert terminal.export_text().startswith(f"{shown}{command}\n{shown}")

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from functools import cached_property, partial
 from itertools import count
+from math import inf
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
 import tl
@@ -23,6 +25,7 @@ from mtproto.errors import LocalProtocolError, MTProtoError, RemoteProtocolError
 from mtproto.events import SessionId
 from mtproto.message import Message, pack_container
 from mtproto.side import Side
+from mtproto.testing.arguments import check_kind, check_number, check_whole
 from mtproto.testing.ledger import Ledger, Said
 
 if TYPE_CHECKING:
@@ -37,11 +40,12 @@ __all__ = [
     "Passing",
     "Scene",
     "Tamper",
-    "at_least",
     "install",
     "items_of",
+    "number",
     "one_of",
     "turns",
+    "whole",
 ]
 
 
@@ -191,12 +195,23 @@ class Passing:
 class Fault(ABC):
     """Something that goes wrong, and what is right then: the docstring of each says both.
 
-    `errors` are those with which calls may end because of it, beside their answers.
+    `errors` are those with which calls may end because of it, beside their answers.  Values that are not of the
+    classes of their fields, or out of bounds (`whole`, `number`), raise LocalProtocolError.
     """
 
     errors: ClassVar[tuple[type[MTProtoError], ...]] = ()
     is_the_servers: ClassVar[bool] = False
     """Whether a client's messages concern it as they arrive, and not as they are sent."""
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            check = each.metadata.get("check") or _usual_check(each.default)
+            if check is None:
+                continue
+            try:
+                check(each.name, getattr(self, each.name))
+            except LocalProtocolError as error:
+                raise LocalProtocolError(f"{type(self).__name__}: {error}") from None
 
     def refusal(self, scene: Scene) -> str | None:
         """Why the fault makes no sense on this scene; None where it does."""
@@ -205,6 +220,23 @@ class Fault(ABC):
     @abstractmethod
     def begin(self, scene: Scene) -> Tamper | None:
         """Let it happen from now on; what it returns is asked about every payload."""
+
+
+def whole(default: int, *, least: int, most: int | None = None) -> int:
+    """A field of a fault: an int within these bounds."""
+    return field(default=default, metadata={"check": partial(check_whole, least=least, most=most)})
+
+
+def number(default: float, *, least: float = -inf, above: float = -inf) -> float:
+    """A field of a fault: a finite number within these bounds."""
+    return field(default=default, metadata={"check": partial(check_number, least=least, above=above)})
+
+
+def _usual_check(default: object) -> Callable[[str, object], None] | None:
+    """What a field has to be that says nothing of it: like its default, where that tells."""
+    if isinstance(default, float):
+        return check_number
+    return partial(check_kind, kind=type(default)) if isinstance(default, bool | str | bytes | Enum) else None
 
 
 def install(fault: Fault, scene: Scene) -> Tamper | None:
@@ -240,12 +272,8 @@ class MessageFault(Fault):
     They are counted from 0, from when the fault is installed.
     """
 
-    nth: int = 0
-    times: int = 1
-
-    def __post_init__(self) -> None:
-        for name, least in (("nth", 0), ("times", 1)):
-            at_least(self, name, least)
+    nth: int = whole(0, least=0)
+    times: int = whole(1, least=1)
 
     @abstractmethod
     def concerns(self, passing: Passing) -> bool:
@@ -268,14 +296,6 @@ def turns(nth: int, times: int) -> Callable[[], bool]:
     """A function that is True when it is called for the `nth` time, counted from 0, and for so many `times`."""
     numbers = count()
     return lambda: nth <= next(numbers) < nth + times
-
-
-def at_least(fault: Fault, name: str, least: int) -> None:
-    """Raise LocalProtocolError unless the field is an int, and no less than that."""
-    value = getattr(fault, name)
-    if type(value) is not int or value < least:
-        what = type(fault).__name__
-        raise LocalProtocolError(f"{what}: got {value!r:.60} for {name}, expected an int >= {least}")
 
 
 def one_of(fault: Fault, kind: str, kinds: Iterable[str]) -> None:

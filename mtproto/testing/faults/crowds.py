@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import TYPE_CHECKING
 
-from mtproto.errors import LocalProtocolError
-from mtproto.testing.faults.base import Scene, Tamper, at_least
+from mtproto.testing.faults.base import Scene, Tamper, number, whole
 from mtproto.testing.faults.streams import OfPairs
 
 if TYPE_CHECKING:
     from mtproto.testing.pair import Pair
 
-__all__ = ["HalfHandshakes", "Slowloris"]
+__all__ = ["MAX_CROWD", "HalfHandshakes", "Slowloris"]
+
+MAX_CROWD = 100_000
+"""How many others there may be: each is a connection, in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Crowd(OfPairs):
     """So many others."""
 
-    count: int = 1000
-
-    def __post_init__(self) -> None:
-        at_least(self, "count", 1)
+    count: int = whole(1000, least=1, most=MAX_CROWD)
 
     def refusal(self, scene: Scene) -> str | None:
         if scene.pair is not None and not self.ends(scene.pair):
@@ -43,12 +41,7 @@ class Slowloris(_Crowd):
     Right: the server closes each when its deadline is over (X10), and meanwhile serves everyone else.
     """
 
-    rate: float = 1.0
-
-    def __post_init__(self) -> None:
-        _Crowd.__post_init__(self)
-        if type(self.rate) not in (int, float) or not (isfinite(self.rate) and self.rate >= 0):
-            raise LocalProtocolError(f"Slowloris: got {self.rate!r:.60} for rate, expected a number >= 0")
+    rate: float = number(1.0, least=0)
 
     def ends(self, pair: Pair) -> bool:
         return pair.deadlines.opening is not None or pair.deadlines.first_frame is not None
@@ -67,12 +60,7 @@ class HalfHandshakes(_Crowd):
     Right: the server closes each after its silence, and meanwhile serves everyone else.
     """
 
-    queries: int = 1
-
-    def __post_init__(self) -> None:
-        _Crowd.__post_init__(self)
-        if type(self.queries) is not int or self.queries not in (1, 2):
-            raise LocalProtocolError(f"HalfHandshakes: got {self.queries!r:.60} for queries, expected 1 or 2")
+    queries: int = whole(1, least=1, most=2)
 
     def refusal(self, scene: Scene) -> str | None:
         if not scene.exchanges_keys:

@@ -15,7 +15,7 @@ from mtproto.errors import LocalProtocolError
 from mtproto.events import SessionId
 from mtproto.message import pack_rpc_result
 from mtproto.side import Side
-from mtproto.testing.faults.base import Item, MessageFault, Passing, Scene, at_least, one_of
+from mtproto.testing.faults.base import Item, MessageFault, Passing, Scene, one_of, whole
 
 __all__ = [
     "ForgedAnswer",
@@ -107,7 +107,7 @@ class ManyAcks(Forgery):
     Right: up to 8192 are taken, and nothing comes of them; with more the client closes the connection (C19).
     """
 
-    count: int = 8193
+    count: int = whole(8193, least=1, most=100_000)
 
     def forged(self, scene: Scene, session: SessionId) -> Iterable[bytes]:
         return (scene.forge(session, bytes(service.MsgsAck(msg_ids=list(range(4, 4 * self.count + 1, 4))))),)
@@ -180,11 +180,7 @@ class UpdateFlood(Forgery):
     Right: each is handed over once and acknowledged; answers get through; what is kept for them is bounded.
     """
 
-    count: int = 1000
-
-    def __post_init__(self) -> None:
-        MessageFault.__post_init__(self)
-        at_least(self, "count", 1)
+    count: int = whole(1000, least=1, most=1_000_000)
 
     def forged(self, scene: Scene, session: SessionId) -> Iterable[bytes]:
         for _ in range(self.count):

@@ -17,9 +17,9 @@ from mtproto.testing.faults.base import (
     Passing,
     Scene,
     Tamper,
-    at_least,
     one_of,
     turns,
+    whole,
 )
 from mtproto.testing.hostile.exchange import ServerExchange
 from mtproto.testing.hostile.exchanging import ExchangeStep
@@ -45,13 +45,9 @@ def _no_exchange(scene: Scene) -> str | None:
 class _Verdict(Fault):
     """What the server says of a key: of the one with number `nth`, and of so many `times` in a row."""
 
-    nth: int = 0
-    times: int = 1
+    nth: int = whole(0, least=0)
+    times: int = whole(1, least=1)
     errors: ClassVar[tuple[type[MTProtoError], ...]] = _ERRORS
-
-    def __post_init__(self) -> None:
-        at_least(self, "nth", 0)
-        at_least(self, "times", 1)
 
     def refusal(self, scene: Scene) -> str | None:
         return _no_exchange(scene)

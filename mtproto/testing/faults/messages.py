@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import isfinite
 from typing import ClassVar
 from weakref import WeakSet
 
@@ -19,7 +18,8 @@ from mtproto.testing.faults.base import (
     Passing,
     Scene,
     Tamper,
-    at_least,
+    number,
+    whole,
 )
 from mtproto.testing.network import Ending
 
@@ -121,7 +121,7 @@ class Reorder(Fault):
     Right: both are taken, as long as their numbers are within the window.  (Bytes of a stream keep their order.)
     """
 
-    nth: int = 0
+    nth: int = whole(0, least=0)
     side: Side = Side.SERVER
 
     def begin(self, scene: Scene) -> Tamper | None:
@@ -149,12 +149,7 @@ class Delay(_Sided):
     Right: it is taken while it is less than 300 s old; after that a server says 16, and a client drops it.
     """
 
-    seconds: float = 40.0
-
-    def __post_init__(self) -> None:
-        MessageFault.__post_init__(self)
-        if not (isfinite(self.seconds) and self.seconds >= 0):
-            raise LocalProtocolError(f"Delay: got {self.seconds!r} seconds, expected 0 or more")
+    seconds: float = number(40.0, least=0)
 
     def refusal(self, scene: Scene) -> str | None:
         is_possible = self.side is Side.SERVER or scene.pair is not None
@@ -173,7 +168,7 @@ class Replay(_Sided):
     S3), and under a key or in a session that is over it is refused (C1, C8).
     """
 
-    seconds: float = 301.0
+    seconds: float = number(301.0, least=0)
 
     def refusal(self, scene: Scene) -> str | None:
         is_possible = self.side is Side.SERVER or scene.pair is not None
@@ -222,7 +217,7 @@ class FlipBit(_Sided):
     """
 
     field: str = "msg_key"
-    bit: int = 0
+    bit: int = whole(0, least=0)
     errors: ClassVar[tuple[type[MTProtoError], ...]] = (AuthKeyLost,)
 
     def __post_init__(self) -> None:
@@ -234,7 +229,7 @@ class FlipBit(_Sided):
             )
         start, stop = known[self.field]
         last = 191 if self.field == "encrypted_data" else 8 * ((stop or 0) - start) - 1
-        if type(self.bit) is not int or not 0 <= self.bit <= last:  # there are at least three blocks
+        if self.bit > last:  # there are at least three blocks
             raise LocalProtocolError(f"FlipBit: got bit {self.bit!r} of {self.field}, expected 0..{last}")
 
     def refusal(self, scene: Scene) -> str | None:
@@ -267,13 +262,12 @@ class Truncate(MessageFault):
     executed is executed again.
     """
 
-    keep: int = 8
+    keep: int = whole(8, least=0)
     ending: Ending = Ending.FIN
 
     def __post_init__(self) -> None:
         MessageFault.__post_init__(self)
-        at_least(self, "keep", 0)
-        if self.ending not in (Ending.FIN, Ending.RST):
+        if self.ending is Ending.SILENCE:
             raise LocalProtocolError(f"Truncate: got {self.ending!r:.60} for ending, expected FIN or RST")
 
     def concerns(self, passing: Passing) -> bool:

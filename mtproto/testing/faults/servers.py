@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mtproto.errors import AuthKeyLost, FateUnknown, LocalProtocolError, MTProtoError, TransportCodeReceived
+from mtproto.errors import AuthKeyLost, FateUnknown, MTProtoError, TransportCodeReceived
 from mtproto.session import BadMessage
 from mtproto.side import Side
-from mtproto.testing.faults.base import Fault, Item, MessageFault, Passing, Scene, Tamper, at_least
+from mtproto.testing.faults.base import Fault, Item, MessageFault, Passing, Scene, Tamper, whole
 
 __all__ = ["KeyLoss", "SaltRotation", "SaltStorm", "ServerRestart", "TransportError"]
 
@@ -34,11 +34,8 @@ class SaltRotation(Fault):
     """
 
     is_the_servers: ClassVar[bool] = True
-    pending: int = 0
+    pending: int = whole(0, least=0)
     keep_previous: bool = False
-
-    def __post_init__(self) -> None:
-        at_least(self, "pending", 0)
 
     def begin(self, scene: Scene) -> Tamper | None:
         done = False
@@ -98,15 +95,8 @@ class TransportError(_OfRequests):
     that the key is lost, and -444 that it is the wrong data centre.
     """
 
-    code: int = -429
+    code: int = whole(-429, least=-(2**31), most=-1)
     errors: ClassVar[tuple[type[MTProtoError], ...]] = (TransportCodeReceived, FateUnknown)
-
-    def __post_init__(self) -> None:
-        MessageFault.__post_init__(self)
-        if type(self.code) is not int or not -(2**31) <= self.code < 0:
-            raise LocalProtocolError(
-                f"TransportError: got code {self.code!r}, expected a negative 32-bit number"
-            )
 
     def instead(self, passing: Passing) -> Iterable[Item]:
         passing.channel.send(Side.SERVER, self.code.to_bytes(4, "little", signed=True))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import TYPE_CHECKING, ClassVar
 
 from mtproto.errors import FateUnknown, LocalProtocolError, MTProtoError
 from mtproto.side import Side
-from mtproto.testing.faults.base import Fault, Item, Passing, Scene, Tamper, at_least
+from mtproto.testing.faults.base import Fault, Item, Passing, Scene, Tamper, number, whole
 from mtproto.testing.network import Ending
 
 if TYPE_CHECKING:
@@ -43,10 +42,7 @@ class Fragments(OfPairs):
     Right: nothing is different.
     """
 
-    size: int = 1
-
-    def __post_init__(self) -> None:
-        at_least(self, "size", 1)
+    size: int = whole(1, least=1)
 
     def happen(self, pair: Pair) -> Tamper | None:
         pair.change_network(replace(pair.network, fragment=self.size))
@@ -60,7 +56,7 @@ class Lumps(OfPairs):
     Right: nothing is different.
     """
 
-    seconds: float = 0.5
+    seconds: float = number(0.5, least=0)
 
     def happen(self, pair: Pair) -> Tamper | None:
         pair.change_network(replace(pair.network, coalesce=self.seconds))
@@ -75,12 +71,9 @@ class Cut(OfPairs):
     executed is not.
     """
 
-    after: int = 0
+    after: int = whole(0, least=0)
     side: Side = Side.SERVER
     ending: Ending = Ending.FIN
-
-    def __post_init__(self) -> None:
-        at_least(self, "after", 0)
 
     def happen(self, pair: Pair) -> Tamper | None:
         pair.cut(self.side, pair.line.links[self.side].sent + self.after, self.ending)
@@ -94,10 +87,7 @@ class HalfOpen(OfPairs):
     Right: a ping without an answer tells the client, and a ping that does not come the server.
     """
 
-    after: int = 0
-
-    def __post_init__(self) -> None:
-        at_least(self, "after", 0)
+    after: int = whole(0, least=0)
 
     def refusal(self, scene: Scene) -> str | None:
         if scene.pair is not None and scene.pair.keep_alive is None:
@@ -126,12 +116,8 @@ class SlowReader(OfPairs):
     the connection is given up, and the client goes on in another.
     """
 
-    rate: float = 100.0
+    rate: float = number(100.0, above=0)
     side: Side = Side.CLIENT
-
-    def __post_init__(self) -> None:
-        if type(self.rate) not in (int, float) or not (isfinite(self.rate) and self.rate > 0):
-            raise LocalProtocolError(f"SlowReader: got {self.rate!r:.60} for rate, expected a number > 0")
 
     def happen(self, pair: Pair) -> Tamper | None:
         link = pair.line.links[self.side.peer]
@@ -148,12 +134,8 @@ class SkewClock(OfPairs):
     """
 
     seconds: float = 3600.0
-    at: float = 0.0
+    at: float = number(0.0, least=0)
     errors: ClassVar[tuple[type[MTProtoError], ...]] = (FateUnknown,)
-
-    def __post_init__(self) -> None:
-        if not (isfinite(self.seconds) and isfinite(self.at) and self.at >= 0):
-            raise LocalProtocolError(f"got {self}, expected numbers, and at >= 0")
 
     def happen(self, pair: Pair) -> Tamper | None:
         def jump() -> None:

@@ -5,8 +5,10 @@ Each comes with a message of the server's, the one with number `nth`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from struct import pack
 from typing import ClassVar
 
@@ -14,8 +16,9 @@ from mtproto import service
 from mtproto.errors import LocalProtocolError
 from mtproto.events import SessionId
 from mtproto.message import pack_rpc_result
+from mtproto.session.sent import MAX_KEPT
 from mtproto.side import Side
-from mtproto.testing.faults.base import Item, MessageFault, Passing, Scene, one_of, whole
+from mtproto.testing.faults.base import Item, MessageFault, Passing, Scene, Tamper, one_of, turns, whole
 
 __all__ = [
     "ForgedAnswer",
@@ -175,18 +178,42 @@ class UnknownUpdate(Forgery):
 
 @dataclass(frozen=True, slots=True)
 class UpdateFlood(Forgery):
-    """So many updates at once.
+    """So many updates: as many at once as a server keeps, the rest as these are acknowledged.
 
     Right: each is handed over once and acknowledged; answers get through; what is kept for them is bounded.
     """
 
+    is_the_servers: ClassVar[bool] = True
     count: int = whole(1000, least=1, most=1_000_000)
 
-    def forged(self, scene: Scene, session: SessionId) -> Iterable[bytes]:
-        for _ in range(self.count):
-            scene.state.notify(session, UNKNOWN)
-        scene.later(0.0, scene.flush)
-        return ()
+    def begin(self, scene: Scene) -> Tamper | None:
+        is_due, coming = turns(self.nth, self.times), Counter[SessionId]()
+
+        def feed(session: SessionId) -> None:
+            coming[session] -= _notify(scene, session, coming[session])
+            scene.flush()
+
+        def tamper(passing: Passing) -> Iterable[Item]:
+            session = passing.session
+            if session is not None and self.concerns(passing) and is_due():
+                coming[session] += self.count - _notify(scene, session, self.count)
+                scene.later(0.0, scene.flush)
+            elif session is not None and passing.side is Side.CLIENT and coming[session]:
+                scene.later(0.0, partial(feed, session))  # once the server has looked at what it acknowledges
+            return (passing.payload,)
+
+        return tamper
+
+
+def _notify(scene: Scene, session: SessionId, count: int) -> int:
+    """Queue so many updates, as far as there is room for them; how many those were."""
+    known = scene.state.sessions.get(session)
+    if known is None:
+        return count  # for nobody
+    room = max(0, MAX_KEPT - len(known.sent.unacknowledged()) - len(known._queue))
+    for _ in range(min(count, room)):
+        scene.state.notify(session, UNKNOWN)
+    return min(count, room)
 
 
 @dataclass(frozen=True, slots=True)

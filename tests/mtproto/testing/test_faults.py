@@ -15,6 +15,7 @@ from mtproto.connection import KeepAlive
 from mtproto.errors import ConnectionClosed, FateUnknown
 from mtproto.events import MessageDropped, MessageReceived, QuickAckReceived
 from mtproto.session import BadMessage
+from mtproto.session.sent import MAX_KEPT
 from mtproto.side import Side
 from mtproto.testing import Ending, Network, Pair, faults
 from mtproto.testing.faults import FAULTS, Fault
@@ -186,6 +187,34 @@ def test_updates_are_handed_over_each_once() -> None:
     pair.check()
     pair = run_with(faults.UnknownUpdate(), faults.Duplicate(times=99))
     assert sum(isinstance(event, MessageReceived) for event in pair.client_events) == 1
+
+
+@pytest.mark.parametrize(("count", "times"), [(12_000, 1), (3000, 4)])
+def test_a_flood_waits_for_a_slow_reader(count: int, times: int) -> None:
+    """What is kept, and what is under way, does not grow with the flood."""
+    pair = Pair(network=Network(latency=0.05), begun=True)
+    pair.install(faults.SlowReader(rate=20_000.0))
+    pair.install(faults.UpdateFlood(count=count, times=times))
+    (session,) = pair.state.sessions.values()
+    link, most = pair.line.links[SERVER], Counter[str]()
+    calls = [pair.invoke(send_code(number)) for number in range(3)]
+
+    def is_over() -> bool:
+        most["kept"] = max(most["kept"], len(session.sent.unacknowledged()))
+        most["frames"] = max(most["frames"], len(link._under_way))
+        return False
+
+    begun = pair.clock.now
+    pair.run(until=lambda: is_over() or pair._is_quiet())
+    updates = Counter(event.msg_id for event in pair.client_events if isinstance(event, MessageReceived))
+    assert len(updates) == count * times
+    assert set(updates.values()) == {1}
+    assert pair.clock.now - begun > count * times * 24 / 20_000, "it was read slowly"
+    assert most["kept"] <= MAX_KEPT
+    assert most["frames"] < 100
+    assert [call.outcome for call in calls] == ["answered"] * 3
+    assert not pair.failures
+    pair.check()
 
 
 def test_several_faults_happen_together() -> None:

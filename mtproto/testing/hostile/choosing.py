@@ -18,6 +18,7 @@ from mtproto.testing.hostile.expecting import (
     first_of,
     is_chatter,
 )
+from mtproto.testing.hostile.fields import check_callable
 from mtproto.testing.hostile.happenings import Elapsed
 from mtproto.testing.hostile.nodes import Listening, Node, checked_nodes, listen, played, seconds
 
@@ -142,6 +143,9 @@ class Serve(Node):
     side = Side.SERVER
 
     def __init__(self, least: int = 0, *, never: Never | None = None) -> None:
+        if type(least) is not int or least < 0:
+            raise LocalProtocolError(f"Serve: got least={least!r:.40}, expected an int from 0")
+        check_callable("Serve: never", never)
         self.least = least
         self.never = never
 

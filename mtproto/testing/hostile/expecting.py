@@ -14,7 +14,7 @@ from mtproto import service
 from mtproto.errors import LocalProtocolError
 from mtproto.side import Side
 from mtproto.testing.hostile.bodies import Service, body_of
-from mtproto.testing.hostile.fields import takes_two
+from mtproto.testing.hostile.fields import check_callable, check_names, names_of, takes_two
 from mtproto.testing.hostile.happenings import (
     Closed,
     CodeHeard,
@@ -53,6 +53,7 @@ CHATTER = frozenset(
 Never: TypeAlias = Callable[[Heard], object]
 """Whether a message is one that must not come."""
 
+_GENERAL = ("request", "update", "any")
 _OWED = {"ping": "pong", "ping_delay_disconnect": "pong", "get_future_salts": "future_salts"}
 
 
@@ -116,7 +117,7 @@ class Expect(Expectation):
 
     `where` says of it (and, if it takes two arguments, of the stage) whether it is right, `what` says so in
     words; `within` is in seconds.  Other keywords are fields of the object, with a value or a function of it
-    that says whether it is right.
+    that says whether it is right; a message of the API's that has no such field is another one.
     """
 
     def __init__(
@@ -127,12 +128,13 @@ class Expect(Expectation):
         within: float | None = None,
         **fields: Any,
     ) -> None:
-        known = {"request", "update", "any", *service.SCHEMA.declared}
-        for name in names:
-            if name not in known:
-                raise LocalProtocolError(f"Expect: no message is called {name!r}")
         if not names:
             raise LocalProtocolError("Expect: got no names; any message is Expect('any')")
+        _message_names("Expect", names)
+        for name in names:
+            if name not in _GENERAL:
+                check_names(f"Expect: {name}", fields, _fields_of(name))
+        check_callable("Expect: where", where)
         self.side = Side.SERVER if "request" in names else Side.CLIENT if "update" in names else None
         self.names = names
         self.where = where
@@ -147,7 +149,9 @@ class Expect(Expectation):
         if not isinstance(happening, Heard) or not {happening.name, "any"} & set(self.names):
             return False
         for name, wanted in self.fields.items():
-            got = getattr(happening.value, name, None)
+            if not hasattr(happening.value, name):
+                return False
+            got = getattr(happening.value, name)
             if not (wanted(got) if callable(wanted) else got == wanted):
                 return False
         return self.where is None or bool(_asked(self.where, happening, stage))
@@ -156,6 +160,20 @@ class Expect(Expectation):
         fields = ", ".join(f"{n} {'right' if callable(v) else f'{v!r:.40}'}" for n, v in self.fields.items())
         about = " ".join(part for part in (self.what, f"with {fields}" if fields else "") if part)
         return f"← {' or '.join(self.names)}{' ' if about else ''}{about}"
+
+
+def _message_names(what: str, names: Iterable[Any]) -> frozenset[str]:
+    """The names; LocalProtocolError for one that no message has."""
+    found = tuple(names)
+    for name in found:
+        if not isinstance(name, str) or (name not in _GENERAL and name not in service.SCHEMA.declared):
+            raise LocalProtocolError(f"{what}: no message is called {name!r:.60}")
+    return frozenset(found)
+
+
+def _fields_of(name: str) -> tuple[str, ...]:
+    cls = service.SCHEMA.find(service.SCHEMA.declared[name][0])
+    return () if cls is None else names_of(cls)
 
 
 def _asked(where: Callable[..., object], heard: Heard, stage: Stage) -> object:
@@ -178,6 +196,9 @@ class ExpectCode(Expectation):
     side = Side.CLIENT
 
     def __init__(self, *codes: int) -> None:
+        for code in codes:
+            if type(code) is not int:
+                raise LocalProtocolError(f"ExpectCode: got {code!r:.60}, expected an int")
         self.codes = codes
 
     def fits(self, happening: Happening, stage: Stage) -> bool:
@@ -193,6 +214,9 @@ class ExpectQuickAck(Expectation):
     side = Side.CLIENT
 
     def __init__(self, token: bytes | None = None) -> None:
+        given: Any = token
+        if token is not None and not (isinstance(given, bytes) and len(given) == 4):
+            raise LocalProtocolError(f"ExpectQuickAck: got {token!r:.60} for a token, expected 4 bytes")
         self.token = token
 
     def fits(self, happening: Happening, stage: Stage) -> bool:
@@ -214,8 +238,12 @@ class Silence(Expectation):
     def __init__(
         self, time: float | None = None, *, but: Iterable[str] = (), never: Never | None = None
     ) -> None:
+        names: Any = but
+        if isinstance(names, str) or not isinstance(names, Iterable):
+            raise LocalProtocolError(f"Silence: got {but!r:.60} for but, expected a list of names")
         self.time = None if time is None else seconds(time, "Silence")
-        self.but = frozenset(but)
+        self.but = _message_names("Silence", but)
+        check_callable("Silence: never", never)
         self.nevers: list[Never] = [lambda heard: heard.name in self.but, *([never] if never else [])]
         """Each says whether a message must not come."""
 

@@ -10,7 +10,16 @@ from typing import Any, TypeVar
 import tl
 from mtproto.errors import LocalProtocolError
 
-__all__ = ["bent", "check_names", "checked_seed", "given", "names_of", "settled", "takes_two"]
+__all__ = [
+    "bent",
+    "check_callable",
+    "check_names",
+    "checked_seed",
+    "given",
+    "names_of",
+    "settled",
+    "takes_two",
+]
 
 T = TypeVar("T", bound=tl.TLObject)
 
@@ -28,6 +37,12 @@ def check_names(what: str, names: Iterable[str], known: Iterable[str]) -> None:
             raise LocalProtocolError(
                 f"{what} has no field {name!r}; it has: {', '.join(known) or 'none'} (None: computed)"
             )
+
+
+def check_callable(what: str, value: Any) -> None:
+    """Raise LocalProtocolError for what is neither None nor a function."""
+    if value is not None and not callable(value):
+        raise LocalProtocolError(f"{what}: got {value!r:.60}, expected a function")
 
 
 def checked_seed(seed: Any) -> int:

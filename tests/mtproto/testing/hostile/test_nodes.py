@@ -24,6 +24,7 @@ from mtproto.testing.hostile import (
     Expect,
     ExpectClose,
     ExpectCode,
+    ExpectQuickAck,
     Heard,
     KeyExchange,
     NeverEnds,
@@ -284,6 +285,19 @@ def test_fields_that_do_not_exist() -> None:
         (lambda: Service("pong", pingid=1), "pong has no field 'pingid'; it has: msg_id, ping_id"),
         (lambda: Service("pongg"), "no service message is called 'pongg'"),
         (lambda: Expect("pongg"), "Expect: no message is called 'pongg'"),
+        (lambda: Expect("msgs_ack", mgs_ids=[1]), "Expect: msgs_ack has no field 'mgs_ids'; it has: msg_ids"),
+        (lambda: Expect("any", "ping", msg_id=1), "Expect: ping has no field 'msg_id'; it has: ping_id"),
+        (lambda: Expect(["ping"]), "Expect: no message is called ['ping']"),  # type: ignore[arg-type]
+        (lambda: Expect("ping", where=5), "Expect: where: got 5, expected a function"),  # type: ignore[arg-type]
+        (lambda: Silence(but=["msg_acks"]), "Silence: no message is called 'msg_acks'"),
+        (lambda: Silence(but="msgs_ack"), "Silence: got 'msgs_ack' for but, expected a list of names"),
+        (lambda: Silence(but=5), "Silence: got 5 for but"),  # type: ignore[arg-type]
+        (lambda: Silence(never=5), "Silence: never: got 5, expected a function"),  # type: ignore[arg-type]
+        (lambda: Refuses("msg_acks"), "Silence: no message is called 'msg_acks'"),
+        (lambda: Serve(never="x"), "Serve: never: got 'x', expected a function"),  # type: ignore[arg-type]
+        (lambda: Serve("x"), "Serve: got least='x'"),  # type: ignore[arg-type]
+        (lambda: ExpectCode("-404"), "ExpectCode: got '-404', expected an int"),  # type: ignore[arg-type]
+        (lambda: ExpectQuickAck(b"abc"), "ExpectQuickAck: got b'abc' for a token, expected 4 bytes"),
         (lambda: Send("pong", msg_id=1), "msg_id is a field of pong and of its envelope"),
         (lambda: DhGen("maybe"), "DhGen: got the kind 'maybe', expected ok or retry or fail"),
         (lambda: KeyExchange(before="dh_gen"), "KeyExchange: got before='dh_gen'"),
@@ -292,6 +306,14 @@ def test_fields_that_do_not_exist() -> None:
         with pytest.raises(LocalProtocolError) as caught:
             make()
         assert str(caught.value).startswith(named)
+
+
+def test_what_the_api_says_may_lack_a_field() -> None:
+    """It is another message then, whatever the value would have to be."""
+    config = Expect("request", what="", date=lambda date: True)
+    assert failure(config).got.startswith("help.getConfig()")
+    asked = Expect("any", ping_id=None)
+    assert failure(asked).got.startswith("help.getConfig()")
 
 
 def test_scripts_that_never_end() -> None:

@@ -15,23 +15,30 @@ from mtproto.testing.unwrapping import unwrap
 if TYPE_CHECKING:
     from mtproto.testing.hostile.stage import Stage
 
-__all__ = ["USUAL", "answer_to", "usual"]
-
-_HANDLERS = default_handlers(phone_code_hash="0" * 18, clock=lambda: 1_700_000_000.0, rng=lambda n: bytes(n))
+__all__ = ["USUAL", "answer_to", "answering", "usual"]
 
 
-def answer_to(request: bytes) -> bytes:
-    """The boxed answer of the loopback server; 401 AUTH_KEY_UNREGISTERED where that has no handler."""
-    try:
-        _, inside, _ = unwrap(request, api.SCHEMA.find)
-        handler = _HANDLERS.get(api.SCHEMA.find(constructor_id(inside)))  # type: ignore[arg-type]
-        if handler is None:
-            raise RpcError(401, "AUTH_KEY_UNREGISTERED")
-        return bytes(handler(api.decode(inside)))
-    except RpcError as error:
-        return bytes(service.RpcError(error_code=error.code, error_message=error.message))
-    except tl.DecodeError:
-        return bytes(service.RpcError(error_code=400, error_message="INPUT_FETCH_ERROR"))
+def answering(clock: Callable[[], float]) -> Callable[[bytes], bytes]:
+    """What answers boxed requests like the loopback server; 401 AUTH_KEY_UNREGISTERED where it has no handler."""
+    handlers = default_handlers(phone_code_hash="0" * 18, clock=clock, rng=lambda n: bytes(n))
+
+    def answer(request: bytes) -> bytes:
+        try:
+            _, inside, _ = unwrap(request, api.SCHEMA.find)
+            handler = handlers.get(api.SCHEMA.find(constructor_id(inside)))  # type: ignore[arg-type]
+            if handler is None:
+                raise RpcError(401, "AUTH_KEY_UNREGISTERED")
+            return bytes(handler(api.decode(inside)))
+        except RpcError as error:
+            return bytes(service.RpcError(error_code=error.code, error_message=error.message))
+        except tl.DecodeError:
+            return bytes(service.RpcError(error_code=400, error_message="INPUT_FETCH_ERROR"))
+
+    return answer
+
+
+answer_to = answering(lambda: 1_700_000_000.0)
+"""The answers of scripts, which are the same at any time."""
 
 
 def _request_id(stage: Stage) -> int:

@@ -25,7 +25,7 @@ from mtproto.testing.handlers import UNBOUND
 from mtproto.testing.hostile.conversation import Conversation
 from mtproto.testing.hostile.failure import NeverEnds
 from mtproto.testing.hostile.fields import checked_seed
-from mtproto.testing.hostile.honest import answer_to
+from mtproto.testing.hostile.honest import answering
 from mtproto.testing.hostile.nodes import MAX_SECONDS
 from mtproto.testing.hostile.play import PATIENCE, QUIET, Play
 from mtproto.testing.timeline import START, Timeline
@@ -141,6 +141,7 @@ def our_server(setting: Setting, *, strict: bool = False) -> Peer:
 
 def _server_peer(setting: Setting, state: ServerState) -> Peer:
     connection = ServerConnection([setting.private_key], state)
+    answer_to = answering(setting.clock)
 
     def heard(events: list[Any]) -> None:
         for event in events:

@@ -12,6 +12,7 @@ from mtproto.testing.hostile.bodies import Answer, Container, Gzip, Part, Servic
 from mtproto.testing.hostile.choosing import AnyOf, Serve
 from mtproto.testing.hostile.conversation import Conversation
 from mtproto.testing.hostile.expecting import Expect, ExpectClose, Silence
+from mtproto.testing.hostile.happenings import Heard
 from mtproto.testing.hostile.library.probes import (
     BAD_SALT,
     OPENING,
@@ -20,9 +21,10 @@ from mtproto.testing.hostile.library.probes import (
     ignored,
     is_another,
     refused,
+    shifted,
     zeros,
 )
-from mtproto.testing.hostile.nodes import Code, End, Repeat, Send, Wait
+from mtproto.testing.hostile.nodes import Code, End, Node, Repeat, Send, Wait
 from mtproto.testing.hostile.stage import Stage
 
 __all__ = ["CONVERSATIONS", "FIRST", "LAST"]
@@ -39,20 +41,25 @@ _OTHER_KEY = AuthKey(bytes(range(256)))
 _STATE = Service("msgs_state_req")
 _RESENDS = 32
 _SALT = 77
+_SHIFTS = {16: 20, 17: -200}
+"""Seconds: such messages are to be taken (C11), and who sets its clock by them has another time."""
+_SLACK = 15
+_STEP = 16
+"""A seq_no that jumps so far was moved on purpose."""
+_TOO_LOW = Send("bad_msg_notification", error_code=16)
+_NEW_SALT = Send("bad_server_salt", new_server_salt=_SALT)
 
 
 # Messages about messages
 
 
 def _notices() -> Iterable[Conversation]:
-    yield ignored(
-        "bad_server_salt about no message of its",
-        "C14",
-        Send("bad_server_salt", bad_msg_id=4, new_server_salt=BAD_SALT),
-    )
+    salt = Send("bad_server_salt", bad_msg_id=4, new_server_salt=BAD_SALT)
+    yield _unmoved("bad_server_salt about no message of its", "C14", salt, then=_TOO_LOW)
     for code in (16, 17, 32, 33, 48, 64):
         notice = Service("bad_msg_notification", bad_msg_id=4, error_code=code)
-        yield ignored(f"bad_msg_notification {code} about no message of its", "C15", Send(notice))
+        sent = Send(notice, msg_id=shifted(_SHIFTS.get(code, 0)))
+        yield _unmoved(f"bad_msg_notification {code} about no message of its", "C15", sent, then=_NEW_SALT)
     for code in (16, 17, 32, 33):
         yield Conversation(
             [
@@ -94,11 +101,40 @@ def _notices() -> Iterable[Conversation]:
     yield ignored("rpc_result of no request", "C16", Send(Answer(b"\x37\x97\x79\xbc" * 2, req_msg_id=4)))
     yield ignored("a pong that nobody has asked for", "C16", Send(Service("pong", msg_id=4, ping_id=5)))
     salts = [service.FutureSalt(valid_since=0, valid_until=2**31 - 1, salt=BAD_SALT)]
-    yield ignored(
-        "salts that nobody has asked for", "C14", Send("future_salts", req_msg_id=4, salts=salts), Wait(2)
-    )
+    unasked = Send("future_salts", req_msg_id=4, salts=salts)
+    yield _unmoved("salts that nobody has asked for", "C14", unasked, Wait(2), then=_TOO_LOW)
     yield ignored(
         "states that nobody has asked for", "C16", Send("msgs_state_info", req_msg_id=4, info=b"\1")
+    )
+
+
+def _unmoved(name: str, check: str, *nodes: Node, then: Send) -> Conversation:
+    """Something that the client must ignore: its request, which it has to send again `then`, shows that it has."""
+    return Conversation(
+        [
+            *OPENING,
+            *nodes,
+            Silence(but=["msgs_state_info"], never=has_bad_salt),
+            then,
+            Expect(
+                "request", where=_is_unmoved, what="in the same session, with salt, seq_no and time as before"
+            ),
+            Send(Answer()),
+            Serve(never=has_bad_salt),
+        ],
+        name=name,
+        check=check,
+        right="ignores it, and goes on",
+    )
+
+
+def _is_unmoved(heard: Heard, stage: Stage) -> bool:
+    first = next(h for h in stage.heard if h.name == "request")
+    return (
+        heard.session_id == first.session_id
+        and not has_bad_salt(heard)
+        and 0 <= heard.seq_no - first.seq_no < _STEP
+        and -_SLACK < (heard.msg_id - first.msg_id) / 2**32 < stage.quiet + _SLACK
     )
 
 

@@ -18,7 +18,7 @@ from mtproto.testing.hostile.key_exchange import KeyExchange
 from mtproto.testing.hostile.library.client_connections import padded_by, renumbered, short_full
 from mtproto.testing.hostile.library.probes import flipped_at, too_long_a_frame, zero_frame
 from mtproto.testing.hostile.library.sessions import ANSWERED, error, in_session
-from mtproto.testing.hostile.nodes import Node, Raw, Send
+from mtproto.testing.hostile.nodes import Node, Raw, Send, Wait
 from mtproto.testing.hostile.stage import Stage
 
 __all__ = ["CONVERSATIONS"]
@@ -64,6 +64,7 @@ def _connections() -> Iterable[Conversation]:
         "a request once more in another connection, to the letter",
         "S7",
         "gives the same answer, or word of it, or says nothing",
+        Wait(2),  # as in "a request twice, to the letter"
         Reconnect(),
         Again(0),
         AnyOf(

@@ -7,7 +7,15 @@ from itertools import cycle
 
 import pytest
 
+from mtproto import service
 from mtproto.events import MessageDropped
+from mtproto.message import Message
+from mtproto.message_id import ReceivedWindow, Verdict
+from mtproto.session import client_notices
+from mtproto.session.base import decode_service
+from mtproto.session.client import ClientSession
+from mtproto.session.client_handlers import HANDLERS
+from mtproto.session.client_notices import Events
 from mtproto.side import Side
 from mtproto.testing import hostile
 from mtproto.testing.hostile import CLIENT_CONVERSATIONS, SERVER_CONVERSATIONS, Conversation
@@ -137,6 +145,60 @@ SESSIONS = [
 @pytest.mark.parametrize("conversation", SESSIONS, ids=lambda c: c.name)
 def test_a_strict_server(conversation: Conversation) -> None:
     hostile.rehearse(conversation, lambda s: hostile.our_server(s, strict=True), key=TEST_KEY)
+
+
+# Peers that are wrong on purpose are found out
+
+
+def fails(conversations: tuple[Conversation, ...], name: str) -> str:
+    """What is got in the conversation of this name."""
+    (conversation,) = (c for c in conversations if c.name == name)
+    with pytest.raises(hostile.ConversationFailed) as caught:
+        hostile.rehearse(conversation, key=TEST_KEY)
+    return caught.value.got
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bad_server_salt about no message of its",
+        *(f"bad_msg_notification {code} about no message of its" for code in (16, 17, 32, 33)),
+    ],
+)
+def test_who_takes_a_notice_about_no_message(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def gullible(session: ClientSession, message: Message) -> Events:
+        notice = decode_service(message.body)
+        if isinstance(notice, client_notices.Notice) and notice.bad_msg_id == 4:
+            client_notices._correct(session, message, notice)
+        yield from client_notices.bad_msg_notification(session, message)
+
+    for cls in (service.BadServerSalt, service.BadMsgNotification):
+        monkeypatch.setitem(HANDLERS, cls.CONSTRUCTOR_ID, gullible)
+    assert fails(CLIENT_CONVERSATIONS, name).startswith("help.getConfig()")
+
+
+def test_who_takes_salts_that_it_has_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gullible(session: ClientSession, message: Message) -> Events:
+        session.server_salt = client_notices.read(message, service.FutureSalts).salts[0].salt
+        yield from ()
+
+    monkeypatch.setitem(HANDLERS, service.FutureSalts.CONSTRUCTOR_ID, gullible)
+    assert fails(CLIENT_CONVERSATIONS, "salts that nobody has asked for").startswith("help.getConfig()")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a request twice, to the letter", "a request once more in another connection, to the letter"],
+)
+def test_who_executes_a_request_twice(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    check = ReceivedWindow.check
+
+    def forgetful(window: ReceivedWindow, msg_id: int, now: float | None) -> Verdict:
+        verdict = check(window, msg_id, now)
+        return Verdict.OK if verdict is Verdict.DUPLICATE else verdict
+
+    monkeypatch.setattr(ReceivedWindow, "check", forgetful)
+    assert fails(SERVER_CONVERSATIONS, name).startswith("rpc_result(")
 
 
 @pytest.mark.parametrize("conversations", [CLIENT_CONVERSATIONS, SERVER_CONVERSATIONS])

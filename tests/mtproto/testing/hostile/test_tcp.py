@@ -194,9 +194,9 @@ EMPTY: dict[str, Any] = {}
 @pytest.mark.parametrize(
     ("wrong", "node", "why"),
     [
-        (Send("pong", salt=lambda salt: EMPTY["x"]), "3: → pong, salt given", "KeyError: 'x'"),
-        (Send(lambda stage: EMPTY["x"]), "3: → a message", "KeyError: 'x'"),
-        (Expect("any", within=70, where=lambda heard: 1 // 0), "3: ← any", "ZeroDivisionError"),
+        (Send("pong", salt=lambda salt: EMPTY["x"]), "2: → pong, salt given", "KeyError: 'x'"),
+        (Send(lambda stage: EMPTY["x"]), "2: → a message", "KeyError: 'x'"),
+        (Expect("request", where=lambda heard: 1 // 0), "2: ← request", "ZeroDivisionError"),
     ],
 )
 def test_a_function_that_raises_is_heard_of(wrong: hostile.Node, node: str, why: str) -> None:
@@ -208,7 +208,7 @@ def test_a_function_that_raises_is_heard_of(wrong: hostile.Node, node: str, why:
             async with mtproto.connect(host, port, keys=[key], reconnect=backoff) as client:
                 await client.invoke(api.help.GetConfig())
 
-        script = Conversation([KeyExchange(), Expect("request"), wrong], name="ours", examines=Side.CLIENT)
+        script = Conversation([KeyExchange(), wrong], name="ours", examines=Side.CLIENT)
         with pytest.raises(LocalProtocolError, match=f"^'ours' is wrong at node {node}.*: {why}") as caught:
             await hostile.examine_client(stubborn, key=TEST_KEY, conversations=[script], quiet=0.1)
         assert isinstance(caught.value.__cause__, KeyError | ZeroDivisionError)

@@ -55,7 +55,7 @@ def summary_lines(figures: Figures, totals: Totals, findings: Findings) -> Itera
     if totals.runs > 1:
         yield f"all {totals.runs} runs: {_work(totals.executions, totals.seconds)}"
     yield f"edges {totals.edges:,}, features {totals.features:,}, corpus {totals.corpus:,}"
-    if figures.executions and not figures.reach.corpus:
+    if figures.reach.blind and not figures.reach.corpus:
         yield "nothing guided it: no input is known to have reached code of the packages that --instrument names"
     if not len(findings):
         yield "nothing found"

@@ -34,12 +34,15 @@ class Reach:
     edges: int = 0
     features: int = 0
     corpus: int = 0
+    blind: bool = False
+    """Nothing that it began with has reached code that guides it."""
 
     def __or__(self, other: Reach) -> Reach:
         return Reach(
             max(self.edges, other.edges),
             max(self.features, other.features),
             max(self.corpus, other.corpus),
+            self.blind or other.blind,
         )
 
 
@@ -163,7 +166,10 @@ class Worker:
         end = said.rfind(b"\n") + 1
         self._read += end
         for numbers in _REACH.findall(said[:end]):
-            self.reach |= Reach(*map(int, numbers))
+            edges, features, corpus = map(int, numbers)
+            self.reach |= Reach(edges, features, corpus)
+        if b"no interesting inputs were found" in said[:end]:
+            self.reach |= Reach(blind=True)
 
     def last_words(self, lines: int = 6) -> str:
         """The end of what it said."""

@@ -162,6 +162,8 @@ def test_what_is_to_guide_it_has_to_be_there(folder: Path, capsys: pytest.Captur
         "mtproto fuzz: a worker does not start:\n"
         "the import of strange:many brings no strang, which was to guide the campaign\n"
     )
+    assert main(["fuzz", "strange:chatters", *BRIEF[:2], "--instrument", "mtproto"]) == 0
+    assert "\nnothing guided it: " in capsys.readouterr().out
 
 
 def test_signals_in_different_places_are_different_findings(folder: Path) -> None:

@@ -32,7 +32,7 @@ _STATUS = """\
 exit status:
   0    nothing was found; what was replayed holds
   1    something was found; the invariant does not hold for a file
-  2    it could not be done: no such target, no atheris, workers that die
+  2    it could not be done: no such target, no atheris, workers that do not start
   130  interrupted, after the summary
 """
 

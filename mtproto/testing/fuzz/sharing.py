@@ -6,7 +6,9 @@ Under one key for each target stand inputs for which its invariant does not hold
 from __future__ import annotations
 
 import importlib
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mtproto.testing.fuzz import FuzzError
@@ -31,7 +33,7 @@ class Shared:
         """Open what ``--database`` names: a directory, or ``redis://host:port/number``."""
         scheme, there, _ = where.partition("://")
         if not there:
-            database = _need("hypothesis.database", "mtwire[testing]").DirectoryBasedExampleDatabase(where)
+            database = _directory(where)
         elif scheme in ("redis", "rediss", "unix"):
             database = _redis(where)
         else:
@@ -58,6 +60,19 @@ class Shared:
             return ask()
         except Exception as error:  # the database's own, of a module that may not be there
             raise FuzzError(f"the database does not answer: {type(error).__name__}: {error}") from error
+
+
+def _directory(where: str) -> ExampleDatabase:
+    """A directory that can be written to: Hypothesis says nothing of one that can't."""
+    kind = _need("hypothesis.database", "mtwire[testing]").DirectoryBasedExampleDatabase
+    try:
+        Path(where).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=where):
+            pass
+    except OSError as error:
+        raise FuzzError(f"no database can be written to {where}: {error.strerror}") from None
+    database: ExampleDatabase = kind(where)
+    return database
 
 
 def _redis(where: str) -> ExampleDatabase:

@@ -29,6 +29,21 @@ def test_a_directory_holds_what_one_saved_for_another(tmp_path: Path) -> None:
     assert set(DirectoryBasedExampleDatabase(tmp_path / "db").fetch(key)) == {b"", b"b", b"long"}
 
 
+def test_a_directory_that_can_not_be_written_to(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    with pytest.raises(FuzzError, match=f"^no database can be written to {file}: File exists$"):
+        Shared.open(str(file), NAME)
+    with pytest.raises(FuzzError, match=f"^no database can be written to {file}/db: Not a directory$"):
+        Shared.open(str(file / "db"), NAME)
+    with pytest.raises(FuzzError, match=r"^no database can be written to /proc/self/db: "):
+        Shared.open("/proc/self/db", NAME)
+    with pytest.raises(FuzzError, match=r"^no database can be written to /proc/self: "):
+        Shared.open("/proc/self", NAME)
+    Shared.open(str(tmp_path / "db"), NAME)
+    assert not [*(tmp_path / "db").iterdir()], "nothing is left of the trial"
+
+
 class FakeRedis:
     """A server's sets, and the calls that Hypothesis makes."""
 

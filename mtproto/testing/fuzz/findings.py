@@ -127,6 +127,11 @@ class Findings:
 def _read(path: Path) -> Finding:
     try:
         about = json.loads(path.read_text("utf-8"))
+        for key, expected in (("kind", str), ("places", list), ("text", str), ("count", int)):
+            if type(about[key]) is not expected:
+                raise TypeError(f"{key} is {about[key]!r}, expected {expected.__name__}")
+        if not all(isinstance(place, str) for place in about["places"]):
+            raise TypeError(f"places are {about['places']!r}, expected texts")
         minimised = path.with_name("minimised")
         return Finding(
             Identity(about["kind"], tuple(about["places"])),

@@ -108,7 +108,7 @@ def _settings(arguments: argparse.Namespace, target: Target) -> Settings:
     if arguments.corpus is not None and not arguments.corpus.is_dir():
         raise CommandError(f"{arguments.corpus}: expected a directory of inputs")
     if arguments.dictionary is not None:
-        dictionary = arguments.dictionary.read_text("utf-8")
+        dictionary = _text(arguments.dictionary)
     else:
         dictionary = target.dictionary() if target.dictionary is not None else ""
     shared = arguments.database and Shared.open(arguments.database, target.name)
@@ -126,6 +126,13 @@ def _settings(arguments: argparse.Namespace, target: Target) -> Settings:
         dictionary=dictionary,
         shared=shared or None,
     )
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{file}: expected UTF-8: {error}") from None
 
 
 def _replay(target: Target, files: Sequence[Path], timeout: float) -> int:

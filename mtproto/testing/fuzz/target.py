@@ -90,7 +90,12 @@ def _strangers(name: str, module_name: str, path: str, directory: Path) -> Targe
 
 def _one_input(name: str, function: object) -> Callable[[bytes], object]:
     """The function itself, or what Hypothesis has for fuzzers if it is one of its tests."""
-    one_input: object = getattr(getattr(function, "hypothesis", None), "fuzz_one_input", function)
+    try:
+        one_input: object = getattr(getattr(function, "hypothesis", None), "fuzz_one_input", function)
+    except TypeError as error:  # of Hypothesis: arguments that it does not make
+        raise FuzzError(
+            f"{name} is a test that Hypothesis can not call alone, such as a method, or one with fixtures: {error}"
+        ) from None
     if not callable(one_input):
         raise FuzzError(f"{name} is {type(function).__name__}, expected a function of bytes")
     if inspect.iscoroutinefunction(one_input):
@@ -115,5 +120,5 @@ def _import(name: str, directory: Path) -> ModuleType:
                 f"there is no module {error.name!r} in {directory}, or where it is installed"
             ) from None
         raise FuzzError(f"the import of {name} fails: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise FuzzError(f"the import of {name} fails: {type(error).__name__}: {error}") from error

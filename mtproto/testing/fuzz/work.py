@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import math
 import platform
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any, get_origin, get_type_hints
 
 from mtproto.testing.fuzz import FuzzError
 
@@ -95,9 +97,8 @@ class Work:
     def _read(self) -> Totals:
         if not self._file.exists():
             return Totals(self._target, versions=versions())
-        names = {one.name for one in fields(Totals)}
         try:
-            totals = Totals(**{k: v for k, v in json.loads(self._file.read_text()).items() if k in names})
+            totals = Totals(**_checked(json.loads(self._file.read_text("utf-8"))))
         except (ValueError, TypeError, AttributeError) as error:
             raise FuzzError(f"{self._file} can not be read: {error}") from None
         if totals.target != self._target:
@@ -106,6 +107,21 @@ class Work:
             )
         totals.versions = versions()
         return totals
+
+
+def _checked(read: dict[str, object]) -> dict[str, Any]:
+    """What there is of the sums, each of the type that it has to be."""
+    checked = {}
+    for name, expected in get_type_hints(Totals).items():
+        if name not in read:
+            continue
+        value = read[name]
+        if type(value) is not (get_origin(expected) or expected) and (expected, type(value)) != (float, int):
+            raise TypeError(f"{name} is {value!r}, expected {expected.__name__}")
+        if isinstance(value, int | float) and not 0 <= value < math.inf:
+            raise ValueError(f"{name} is {value!r}, expected a number from 0")
+        checked[name] = value
+    return checked
 
 
 def versions() -> dict[str, str]:

@@ -56,6 +56,10 @@ def test_arguments_that_are_wrong(
         (["strange"], "unknown target 'strange', expected MODULE:FUNCTION or one of schema_parser, "),
         (["strange:planted", "--corpus", "none"], "none: expected a directory of inputs"),
         (["strange:planted", "--dictionary", "none"], "none: No such file or directory"),
+        (
+            ["strange:planted", "--dictionary", "latin"],
+            "latin: expected UTF-8: 'utf-8' codec can't decode byte ",
+        ),
         (["strange:planted", "--database", "ftp://x"], "no database is known at ftp://x, expected "),
         (["strange:planted", "none"], "none: No such file or directory"),
     ],
@@ -63,6 +67,7 @@ def test_arguments_that_are_wrong(
 def test_what_can_not_be_done(
     folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ) -> None:
+    (folder / "latin").write_bytes(b'"\xe4"\n')
     assert main(["fuzz", *arguments]) == 2
     assert capsys.readouterr().err.startswith(f"mtproto fuzz: {said}")
 

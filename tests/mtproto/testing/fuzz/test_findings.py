@@ -70,7 +70,16 @@ def test_what_holds_now_is_found_again_by_any_input(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", '{"kind": "x"}', '{"kind": "x", "places": [], "text": "", "count": 1, "state": "?"}']
+    "text",
+    [
+        *("", "[]", '{"kind": "x"}'),
+        '{"kind": "x", "places": [], "text": "", "count": 1, "state": "?"}',
+        '{"kind": "x", "places": [], "text": "", "count": "x", "state": "reproducible"}',
+        '{"kind": 7, "places": [], "text": "", "count": 1, "state": "reproducible"}',
+        '{"kind": "x", "places": [7], "text": "", "count": 1, "state": "reproducible"}',
+        '{"kind": "x", "places": "abc", "text": "", "count": 1, "state": "reproducible"}',
+        '{"kind": "x", "places": [], "text": null, "count": 1, "state": "reproducible"}',
+    ],
 )
 def test_what_is_no_finding(tmp_path: Path, text: str) -> None:
     (tmp_path / "x").mkdir()
@@ -134,9 +143,27 @@ def test_a_folder_that_has_to_be_there(tmp_path: Path) -> None:
     assert (work.folder / ".gitignore").read_text() == "mine"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "3"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "{}", "3", "\xff", '{"target": 3}'),
+        *(
+            f'{{"target": "tiny:target", {wrong}}}'
+            for wrong in (
+                '"executions": null',
+                '"runs": "q"',
+                '"runs": true',
+                '"jobs": -1',
+                '"seconds": "NaN"',
+                '"seconds": NaN',
+                '"seconds": Infinity',
+                '"versions": []',
+            )
+        ),
+    ],
+)
 def test_sums_that_can_not_be_read(tmp_path: Path, text: str) -> None:
     work = Work(tmp_path, "tiny:target")
-    (tmp_path / "campaign.json").write_text(text)
+    (tmp_path / "campaign.json").write_text(text, "latin-1")
     with pytest.raises(FuzzError, match=r"campaign.json can not be read: "), work.opened():
         pass

@@ -33,6 +33,15 @@ class Many:
 def test_three(n):
     assert n < 3
 
+@given(n=st.integers(0, 3))
+def test_fixture(other, n):
+    pass
+
+class TestMethods:
+    @given(st.integers(0, 3))
+    def test_method(self, n):
+        pass
+
 async def four(data):
     pass
 
@@ -47,9 +56,10 @@ six = 6
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "attacked.py").write_text(MODULE)
     (tmp_path / "broken.py").write_text("import attacked\n1 / 0\n")
+    (tmp_path / "leaving.py").write_text("import sys\nsys.exit(0)\n")
     (tmp_path / "lacking.py").write_text("import no_such_thing\n")
     monkeypatch.setattr(sys, "path", [*sys.path])
-    for name in ("attacked", "broken", "lacking"):
+    for name in ("attacked", "broken", "leaving", "lacking"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     return "attacked"
 
@@ -103,6 +113,15 @@ def test_a_test_of_hypothesis(module: str, tmp_path: Path) -> None:
         ("attackd:one", r"there is no module 'attackd' in /"),
         ("attacked.sub:one", r"there is no module 'attacked.sub' in /"),
         ("broken:one", r"the import of broken fails: ZeroDivisionError: division by zero"),
+        ("leaving:one", r"the import of leaving fails: SystemExit: 0"),
+        (
+            "attacked:test_fixture",
+            r"attacked:test_fixture is a test that Hypothesis can not call alone, such ",
+        ),
+        (
+            "attacked:TestMethods.test_method",
+            r"_method is a test that Hypothesis can not call alone, such as ",
+        ),
         ("lacking:one", r"the import of lacking fails: No module named 'no_such_thing'"),
         ("attacked:on", r"attacked:on: module 'attacked' has no attribute 'on'"),
         ("attacked:Many.three", r"attacked:Many.three: type object 'Many' has no attribute 'three'"),

@@ -157,7 +157,7 @@ def _merge(settings: Settings) -> int:
     from mtproto.testing.fuzz.merging import merge
 
     merged = merge(settings)
-    sizes = [file.stat().st_size for file in merged.iterdir()]
+    sizes = [file.stat().st_size for file in merged.rglob("*") if file.is_file()]
     print(f"{os.path.relpath(merged)}: {len(sizes)} inputs, {sum(sizes):,} bytes")
     return 0
 

@@ -9,6 +9,7 @@ import os
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,17 +27,16 @@ __all__ = ["merge"]
 def merge(settings: Settings) -> Path:
     """Put the corpus, and the fewest inputs of the work folder that reach more code, into ``merged`` there.
 
-    The code of functions that no import has brought does not count: with generated classes that would take an
-    input for each.
+    What is longer than the longest input stays out.  The code of functions that no import has brought does not
+    count: with generated classes that would take an input for each.
     """
     need_atheris()
     work = settings.work
     with work.opened(make=False), terminated_as_interrupted():
         merged = work.folder / "merged"
-        if settings.corpus is None:
-            merged.mkdir(exist_ok=True)
-        else:
-            shutil.copytree(settings.corpus, merged, dirs_exist_ok=True)
+        merged.mkdir(exist_ok=True)
+        if settings.corpus is not None:
+            _copy(settings.corpus, merged, settings.max_length)
         (work.run / "notes").mkdir()
         Board(work.run / "merge.board", settings.max_length, create=True).close()
         with _plain_name(work.folder) as (folder, descriptor):
@@ -50,6 +50,16 @@ def merge(settings: Settings) -> Path:
                 code = _status(command, output.fileno(), descriptor)
         _check(code, log.read_text("utf-8", "replace"))
         return merged
+
+
+def _copy(corpus: Path, merged: Path, longest: int) -> None:
+    """Its files, at any depth."""
+    about = [(file, file.stat()) for file in sorted(corpus.rglob("*"))]  # an error, for a link to nothing
+    for file, status in about:
+        if stat.S_ISREG(status.st_mode) and status.st_size <= longest:
+            copy = merged / file.relative_to(corpus)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
 
 
 @contextlib.contextmanager

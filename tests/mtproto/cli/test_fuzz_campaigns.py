@@ -219,6 +219,25 @@ def test_merge_where_names_mean_something_to_a_shell(
     assert not [*folder.rglob("PWNED")]
 
 
+def test_merge_takes_files_alone_and_none_that_is_too_long(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reached(folder / "w", b"0")
+    corpus = seeds(folder, b"d", b"d" * 9, b"d" * 10)
+    (folder / "seeds" / "below").mkdir()
+    (folder / "seeds" / "below" / "it").write_bytes(b"e")
+    command = ["fuzz", "strange:many", *BRIEF, "--work", "w", "--merge", "--corpus", corpus, "--max-length=9"]
+    assert main(command) == 0
+    merged = {file.read_bytes() for file in (folder / "w" / "merged").rglob("*") if file.is_file()}
+    assert merged == {b"0", b"d", b"d" * 9, b"e"}
+    assert capsys.readouterr().out == "w/merged: 4 inputs, 12 bytes\n"
+
+    dangling = folder / "seeds" / "gone"
+    dangling.symlink_to("nowhere")
+    assert main(command) == 2
+    assert capsys.readouterr().err == f"mtproto fuzz: {dangling}: No such file or directory\n"
+
+
 def test_merge_that_never_comes_to_its_end(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     reached(folder / "w", b"a")
     assert main(["fuzz", "strange:dies", *BRIEF, "--work", "w", "--merge"]) == 2

@@ -113,6 +113,8 @@ class Findings:
         name = "input" if finding.minimised is None else "minimised"
         file = self._folder / finding.identity.name / name
         shown = os.path.relpath(file) if file.is_relative_to(Path.cwd()) else str(file)
+        if shown.startswith("-"):
+            shown = f"./{shown}"  # or it would be an option
         return shlex.join(["mtproto", "fuzz", self._target, shown])
 
     def _report(self, finding: Finding) -> str:
@@ -120,7 +122,7 @@ class Findings:
         return (
             f"{finding.identity}\n{finding.state}; {finding.count} times; {size_text(finding.data)}, "
             f"the smallest {len(smallest)}: {smallest[:64]!r}{'…' if len(smallest) > 64 else ''}\n"
-            f"Replay it: {self.replay_line(finding)}\n\n{finding.text}"
+            f"Replay it in {Path.cwd()}: {self.replay_line(finding)}\n\n{finding.text}"
         )
 
 

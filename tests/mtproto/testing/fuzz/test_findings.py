@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
+from mtproto.cli.arguments import parser
 from mtproto.testing.fuzz import FuzzError
 from mtproto.testing.fuzz.findings import Findings, State
 from mtproto.testing.fuzz.identity import TIMEOUT, Identity
@@ -46,7 +48,7 @@ def test_the_next_run_knows_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert report.startswith(
         "ValueError at tiny.target:3\nreproducible; 7 times; 5 bytes, the smallest 1: b'i'\n"
     )
-    assert f"\nReplay it: mtproto fuzz tiny:target findings/{ERROR.name}/minimised\n" in report
+    assert f"\nReplay it in {tmp_path}: mtproto fuzz tiny:target findings/{ERROR.name}/minimised\n" in report
     assert report.endswith("Traceback: ä")
 
 
@@ -57,6 +59,18 @@ def test_messages_may_have_surrogates(tmp_path: Path) -> None:
     report = (tmp_path / ERROR.name / "report.txt").read_text("utf-8")
     assert report.endswith("\n\nValueError: x\\udcff\\ud800")
     assert Identity("\udcff").name.startswith("-"), "and so may names of classes"
+
+
+def test_the_line_that_replays_it_has_no_option_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    findings = Findings(tmp_path / "-w", "tiny:target")
+    finding = findings.add(TIMEOUT, b"input", "")
+    assert finding is not None
+    line = findings.replay_line(finding)
+    assert line == f"mtproto fuzz tiny:target ./-w/{TIMEOUT.name}/input"
+    assert parser().parse_args(shlex.split(line)[1:]).files == [Path("-w", TIMEOUT.name, "input")]
 
 
 def test_what_holds_now_is_found_again_by_any_input(tmp_path: Path) -> None:

@@ -133,6 +133,7 @@ def _held(pair: Pair) -> Iterator[tuple[str, int]]:
     session = pair.client.session
     yield "requests", len(session.open_requests)
     yield "acks", len(session.acks)
+    yield "client's messages", len(session.sent.unacknowledged())
     yield "quick acks", len(pair.client._quick_acks)
     for other in pair.state.sessions.values():
         if other.session_id == session.session_id:

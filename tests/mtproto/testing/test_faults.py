@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 import tl
+from mtproto import api, service
 from mtproto.connection import KeepAlive
 from mtproto.errors import ConnectionClosed, FateUnknown
-from mtproto.events import MessageDropped, MessageReceived, QuickAckReceived
+from mtproto.events import MessageDropped, MessageReceived, PongReceived, QuickAckReceived
 from mtproto.session import BadMessage
 from mtproto.session.sent import MAX_KEPT
 from mtproto.side import Side
@@ -138,6 +139,51 @@ def test_a_replay_changes_nothing() -> None:
     assert "C10" in dropped(pair, CLIENT)
 
 
+def test_what_is_delayed_comes_so_much_later_and_others_overtake_it() -> None:
+    pair = Pair(network=Network(latency=0.05), begun=True)
+    pair.install(faults.Delay(seconds=5.0))
+    begun, times = pair.clock.now, list[float]()
+    for _ in range(2):
+        pair.notify(api.BoolTrue())
+        pair.run(for_=0.01)
+    for number in (1, 2):
+        pair.run(until=lambda number=number: count_updates(pair) == number)  # type: ignore[misc]
+        times.append(pair.clock.now - begun)
+    assert times == pytest.approx([0.06, 5.05])
+    sent = [said.msg_id for said in pair.ledger.said if said.name == "update"]
+    received = [event.msg_id for event in pair.client_events if isinstance(event, MessageReceived)]
+    assert received == sent[::-1]
+    pair.run()
+    pair.check()
+
+
+def count_updates(pair: Pair) -> int:
+    return sum(isinstance(event, MessageReceived) for event in pair.client_events)
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize(("seconds", "is_too_old"), [(299.0, False), (301.0, True)])
+def test_what_is_delayed_too_long_is_not_taken(side: Side, seconds: float, is_too_old: bool) -> None:
+    """A ping, or its pong, which nobody sends again meanwhile."""
+    pair = Pair(network=Network(latency=0.05), begun=True)
+    pair.install(faults.Delay(side=side, seconds=seconds))
+    pair.client.ping(7)
+    pair.pump()
+    pair.run(for_=seconds + 0.09)
+    codes = [
+        service.decode(said.body, service.BadMsgNotification).error_code
+        for said in pair.ledger.said
+        if said.name == "bad_msg_notification"
+    ]
+    assert codes == ([16] if side is CLIENT and is_too_old else [])
+    pair.run(for_=0.02)
+    assert ("C11" in dropped(pair, CLIENT)) is (side is SERVER and is_too_old)
+    pair.run(for_=1)
+    pongs = [event.ping_id for event in pair.client_events if isinstance(event, PongReceived)]
+    assert pongs[1:] == ([7] if side is CLIENT or not is_too_old else [])
+    pair.check()
+
+
 @pytest.mark.parametrize("pending", [1, 99])
 def test_hundred_pending_requests_are_each_sent_once_more_for_a_new_salt(pending: int) -> None:
     pair = Pair(network=Network(latency=0.05))
@@ -242,16 +288,27 @@ def test_a_frame_may_be_cut_off_at_every_byte(ending: Ending) -> None:
         assert {call.outcome for call in pair.calls} == {"answered"}
 
 
-def test_quick_acks_that_are_waited_for_come_among_forged_ones() -> None:
+def test_quick_acks_that_are_waited_for_come_behind_forged_ones() -> None:
     pair = Pair(transport="abridged", network=Network(latency=0.05))
     pair.invoke(send_code())
     pair.run()
     pair.install(faults.ForgedQuickAck(times=9))
     for number in range(1, 4):
+        before = quick_acked(pair)
         pair.invoke(send_code(number), quick_ack=True)
+        pair.invoke(send_code(10 * number), quick_ack=True)
+        pair.notify(api.BoolTrue())  # with a forged one, half a way before those that are right
+        pair.run(for_=0.06)
+        assert sum(isinstance(event, MessageReceived) for event in pair.client_events) == number
+        assert quick_acked(pair) == before, "it is nobody's"
         pair.run()
-    acks = [event.requests for event in pair.client_events if isinstance(event, QuickAckReceived)]
-    assert acks == [(call.request_id,) for call in pair.calls[1:]]
+    assert quick_acked(pair) == [call.request_id for call in pair.calls[1:]]
+
+
+def quick_acked(pair: Pair) -> list[int]:
+    """The requests of which the client was told so, in order."""
+    events = [event for event in pair.client_events if isinstance(event, QuickAckReceived)]
+    return [request for event in events for request in event.requests]
 
 
 @pytest.mark.parametrize("kind", faults.BadKeyExchange.KINDS)

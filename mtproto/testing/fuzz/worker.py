@@ -110,20 +110,12 @@ def main() -> None:
 
 
 def _execution(target: Target, board: Board, notes: Notes, killers: list[str]) -> Callable[[bytes], None]:
-    """What libFuzzer calls.  An input that has killed a worker is not run again.
-
-    That it was left out counts as code that was reached: libFuzzer ends if nothing was.
-    """
+    """What libFuzzer calls.  An input that has killed a worker is not run again."""
     deadly = {bytes.fromhex(data) for data in killers}
     run, begin = target.run, board.begin
-    if deadly:
-        import atheris  # it is in place
-
-        atheris.instrument_func(_left_out)
 
     def execute(data: bytes) -> None:
         if deadly and data in deadly:
-            _left_out()
             return
         begin(data)
         try:
@@ -132,10 +124,6 @@ def _execution(target: Target, board: Board, notes: Notes, killers: list[str]) -
             notes.add(data, error)
 
     return execute
-
-
-def _left_out() -> None:
-    """An input was."""
 
 
 if __name__ == "__main__":

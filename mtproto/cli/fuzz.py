@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,7 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.files:
             return _replay(target, arguments.files, arguments.timeout)
         settings = _settings(arguments, target)
-        return _merge(settings) if arguments.merge else _attack(settings)
+        with _named(settings.work.folder):
+            return _merge(settings) if arguments.merge else _attack(settings)
     except FuzzError as error:
         message, *said = str(error).splitlines()
         print("\n".join((f"mtproto fuzz: {one_line(message)}", *map(one_line, said))), file=sys.stderr)
@@ -151,6 +153,17 @@ def _replay(target: Target, files: Sequence[Path], timeout: float) -> int:
             print(f"{file}: the invariant of {target.name} does not hold: {target.invariant}", flush=True)
             status = 1
     return status
+
+
+@contextlib.contextmanager
+def _named(folder: Path) -> Iterator[None]:
+    """Where a write has failed, such as for want of room, the system names no file: it is one in the folder."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or isinstance(error, BrokenPipeError):
+            raise
+        raise CommandError(f"{folder}: {error.strerror or error}") from error
 
 
 def _merge(settings: Settings) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,7 @@ from mtproto.__main__ import main
 from mtproto.cli.fuzz import Lines
 from mtproto.testing.fuzz.findings import Findings
 from mtproto.testing.fuzz.progress import Figures, progress_line, summary_lines
-from mtproto.testing.fuzz.work import Totals
+from mtproto.testing.fuzz.work import Totals, Work
 from mtproto.testing.fuzz.workers import Reach
 from tests.mtproto.testing.fuzz import strangers
 
@@ -133,6 +135,20 @@ def test_a_folder_that_is_no_campaigns(
     assert said in capsys.readouterr().err
     assert {file.name for file in folder.iterdir()} - {"__pycache__"} == {".gitignore", "strange.py"}
     assert (folder / ".gitignore").read_text() == "mine"
+
+
+@strangers.needs_atheris
+def test_a_disk_that_is_full(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(work: Work, totals: Totals) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Work, "write", full)
+    assert (
+        main(["fuzz", "strange:planted", "--minutes", "0.001", "--work", "w", "--instrument", "strange"]) == 2
+    )
+    assert capsys.readouterr().err == f"mtproto fuzz: {folder}/w: No space left on device\n"
 
 
 def test_progress_is_a_line_from_time_to_time(capsys: pytest.CaptureFixture[str]) -> None:

@@ -227,9 +227,10 @@ def whole(default: int, *, least: int, most: int | None = None) -> int:
     return field(default=default, metadata={"check": partial(check_whole, least=least, most=most)})
 
 
-def number(default: float, *, least: float = -inf, above: float = -inf) -> float:
+def number(default: float, *, least: float = -inf, above: float = -inf, below: float = inf) -> float:
     """A field of a fault: a finite number within these bounds."""
-    return field(default=default, metadata={"check": partial(check_number, least=least, above=above)})
+    check = partial(check_number, least=least, above=above, below=below)
+    return field(default=default, metadata={"check": check})
 
 
 def _usual_check(default: object) -> Callable[[str, object], None] | None:

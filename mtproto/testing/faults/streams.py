@@ -133,7 +133,7 @@ class SkewClock(OfPairs):
     takes a new session, and the connection too, nobody may know what became of what was under way.
     """
 
-    seconds: float = 3600.0
+    seconds: float = number(3600.0, above=-(2**31), below=2**31)
     at: float = number(0.0, least=0)
     errors: ClassVar[tuple[type[MTProtoError], ...]] = (FateUnknown,)
 

@@ -16,7 +16,15 @@ from mtproto import service
 from mtproto.errors import LocalProtocolError
 from mtproto.message import is_content_related
 from mtproto.side import Side
-from mtproto.testing.hostile.fields import bent, check_names, given, names_of, settled
+from mtproto.testing.hostile.fields import (
+    bent,
+    check_names,
+    check_values,
+    checked_value,
+    given,
+    names_of,
+    settled,
+)
 from mtproto.testing.hostile.honest import USUAL, usual
 
 if TYPE_CHECKING:
@@ -110,6 +118,9 @@ class Answer(Template):
     is_answer = True
 
     def __init__(self, result: Any = None, *, req_msg_id: Any = None) -> None:
+        if result is not None:
+            template(result)
+        check_values("Answer", {"msg_id": req_msg_id})
         self.result = result
         self.req_msg_id = req_msg_id
 
@@ -119,7 +130,8 @@ class Answer(Template):
         is_body = isinstance(self.result, Template | str | tl.TLObject)
         honest = b"" if is_body or isinstance(self.result, bytes) else stage.answer(request.body)
         result = body_of(self.result, stage) if is_body else settled(self.result, honest, stage)
-        return pack("<Iq", service.RpcResult.CONSTRUCTOR_ID, msg_id) + bytes(result)
+        checked_value("Answer", "msg_id", msg_id)
+        return pack("<Iq", service.RpcResult.CONSTRUCTOR_ID, msg_id) + bytes(_made(result))
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -133,6 +145,8 @@ class Gzip(Template):
     """gzip_packed of a body; `packed_data` may be given, or made of what was computed."""
 
     def __init__(self, body: Body, *, packed_data: Any = None) -> None:
+        template(body)
+        check_values("Gzip", {"packed_data": packed_data})
         self.body = body
         self.packed_data = packed_data
         self.is_answer = isinstance(body, Template) and body.is_answer
@@ -159,17 +173,22 @@ class Part:
     seq_no: Any = None
     length: Any = field(default=None)
 
+    def __post_init__(self) -> None:
+        template(self.body)
+        check_values("Part", {n: getattr(self, n) for n in ("msg_id", "seq_no", "length")})
+
 
 class Container(Template):
     """A msg_container of bodies or `Part`s; `count` and `trailing`, bytes behind the last, may be given."""
 
     def __init__(self, *parts: Body | Part, count: Any = None, trailing: bytes = b"") -> None:
+        check_values("Container", {"count": count, "trailing": trailing})
         self.parts = [part if isinstance(part, Part) else Part(part) for part in parts]
         self.count = count
         self.trailing = trailing
 
     def make(self, stage: Stage) -> bytes:
-        count = settled(self.count, len(self.parts), stage)
+        count = checked_value("Container", "count", settled(self.count, len(self.parts), stage))
         head = pack("<Ii", service.MsgContainer.CONSTRUCTOR_ID, count)
         return head + b"".join(self._part(part, stage) for part in self.parts) + self.trailing
 
@@ -177,10 +196,14 @@ class Container(Template):
     def _part(part: Part, stage: Stage) -> bytes:
         body = bytes(body_of(part.body, stage))
         is_answer = isinstance(part.body, Template) and part.body.is_answer
-        msg_id = settled(part.msg_id, stage.ids.next(answer=is_answer), stage)
-        seq_no = settled(part.seq_no, stage.sequence.next(is_content_related(body)), stage)
+
+        def value(name: str, computed: Any) -> Any:
+            return checked_value("Part", name, settled(getattr(part, name), computed, stage))
+
+        msg_id = value("msg_id", stage.ids.next(answer=is_answer))
+        seq_no = value("seq_no", stage.sequence.next(is_content_related(body)))
         stage.sent_ids.append(msg_id)
-        return pack("<qii", msg_id, seq_no, settled(part.length, len(body), stage)) + body
+        return pack("<qii", msg_id, seq_no, value("length", len(body))) + body
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -222,22 +245,29 @@ def type_of(name: str) -> type[tl.TLObject]:
 
 
 def template(body: Body) -> Body:
-    """The body, a name looked up."""
-    return Service(body) if isinstance(body, str) else body
+    """The body, a name looked up; LocalProtocolError for what is none."""
+    if isinstance(body, str):
+        return Service(body)
+    if not isinstance(body, Template | tl.TLObject | bytes) and not callable(body):
+        raise LocalProtocolError(
+            f"got {body!r:.60} for a body, expected a TL object, bytes, a service message's name, or a function"
+        )
+    return body
 
 
 def body_of(body: Body, stage: Stage) -> tl.TLObject | bytes:
     """What goes out."""
-    body = template(body)
-    if isinstance(body, Template):
-        return body.make(stage)
-    if isinstance(body, tl.TLObject | bytes):
-        return body
-    if not callable(body):
-        raise LocalProtocolError(
-            f"got {body!r:.60} for a body, expected a TL object, bytes, a service message's name, or a function"
-        )
-    return body(stage)
+    found: Any = template(body)
+    if isinstance(found, Template):
+        return found.make(stage)
+    return _made(found if isinstance(found, tl.TLObject | bytes) else found(stage))
+
+
+def _made(body: Any) -> tl.TLObject | bytes:
+    """What a function has given; LocalProtocolError for what is no body."""
+    if not isinstance(body, tl.TLObject | bytes):
+        raise LocalProtocolError(f"got {body!r:.60} of a function for a body, expected a TL object or bytes")
+    return body
 
 
 def text_of(body: Body) -> str:

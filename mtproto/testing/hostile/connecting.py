@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtproto.errors import LocalProtocolError
 from mtproto.side import Side
-from mtproto.testing.hostile.fields import settled
+from mtproto.testing.hostile.fields import check_values, checked_value, settled
 from mtproto.testing.hostile.happenings import Connected, Elapsed
 from mtproto.testing.hostile.nodes import Ended, Listening, Node, failed, seconds
 from mtproto.transport import FRAMINGS
@@ -84,12 +84,13 @@ class QuickAck(Node):
     side = Side.SERVER
 
     def __init__(self, token: Any = None) -> None:
+        check_values("QuickAck", {"token": token})
         if isinstance(token, bytes) and len(token) != 4:
             raise LocalProtocolError(f"QuickAck: got a token of {len(token)} bytes, expected 4")
         self.token = token
 
     def play(self, stage: Stage) -> Listening:
-        token = settled(self.token, stage.last_token, stage)
+        token = checked_value("QuickAck", "token", settled(self.token, stage.last_token, stage))
         if stage.wire.has_quick_acks:
             stage.send_quick_ack(token)
         yield from ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from mtproto.errors import LocalProtocolError
 from mtproto.side import Side
@@ -29,6 +30,11 @@ class Conversation:
         right: str = "",
         examines: Side | None = None,
     ) -> None:
+        side: Any = examines
+        if side is not None and not isinstance(side, Side):
+            raise LocalProtocolError(
+                f"{name!r:.60}: got examines={side!r:.60}, expected Side.CLIENT or SERVER"
+            )
         self.name = name
         self.check = check
         self.right = right

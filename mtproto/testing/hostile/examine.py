@@ -113,6 +113,12 @@ async def examine_client(
     are no others.  `tell` hears each result as it comes; the rest is as for `listen`.
     """
     _check(conversations, Side.CLIENT)
+    checked_seed(seed)
+    client: object = run_client
+    if not callable(client):
+        raise LocalProtocolError(
+            f"got {run_client!r:.60} for a client, expected an async function or a Program"
+        )
     private = key or await asyncio.get_running_loop().run_in_executor(None, PrivateKey.generate)
 
     async def examined(number: int, conversation: Conversation) -> Result:

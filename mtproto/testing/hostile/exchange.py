@@ -185,6 +185,12 @@ def rsa_encrypted(data: bytes, key: PublicKey, rng: Rng, scheme: str, fields: Ma
     while True:
         secret = draw(rng, 32) if temp_key is None else temp_key
         with_hash = padded[::-1] + (sha256(secret + padded).digest() if digest is None else digest)
+        if len(with_hash) != _RSA_SIZE - 32 or len(secret) != 32:
+            raise LocalProtocolError(
+                f"RSA_PAD of {len(data)} bytes of inner data, {len(padded) - len(data)} of padding,"
+                f" {len(with_hash) - len(padded)} of hash, a temp_key of {len(secret)}: expected"
+                " 192 for the first two together, 32 for each of the others"
+            )
         encrypted = ige_encrypt(with_hash, secret, bytes(32))
         masked = bytes(a ^ b for a, b in zip(secret, sha256(encrypted).digest(), strict=True))
         if temp_key is not None or int.from_bytes(masked + encrypted) < key.n:
@@ -192,7 +198,12 @@ def rsa_encrypted(data: bytes, key: PublicKey, rng: Rng, scheme: str, fields: Ma
 
 
 def _power(block: bytes, key: PublicKey) -> bytes:
-    return key.power(int.from_bytes(block) % key.n).to_bytes(_RSA_SIZE)
+    number = int.from_bytes(block)
+    if number >= key.n:
+        raise LocalProtocolError(
+            f"{len(block)} bytes that are no number below n of the RSA key: less padding, or another temp_key"
+        )
+    return key.power(number).to_bytes(_RSA_SIZE)
 
 
 def _measure(data: bytes) -> int | None:

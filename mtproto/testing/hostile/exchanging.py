@@ -11,7 +11,7 @@ from mtproto.crypto.aes import ige_encrypt
 from mtproto.crypto.kdf import tmp_aes
 from mtproto.crypto.randomness import draw
 from mtproto.errors import LocalProtocolError
-from mtproto.testing.hostile.fields import bent, check_names, given, names_of
+from mtproto.testing.hostile.fields import bent, check_names, check_values, given, names_of
 from mtproto.testing.hostile.nodes import Listening, Node, with_fields
 from mtproto.testing.hostile.sealing import PLAIN
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from mtproto.testing.hostile.stage import Stage
 
 __all__ = ["ExchangeStep", "inner_of", "one_of", "sealed_inner"]
+
+
+_INNER = (type(None), Mapping, tl.TLObject, bytes)
+_EXPECTED = "a mapping of its fields, a TL object, bytes, or a function"
 
 
 class ExchangeStep(Node):
@@ -34,6 +38,11 @@ class ExchangeStep(Node):
     def __init__(self, cls: type[tl.TLObject], fields: Mapping[str, Any]) -> None:
         self.cls = cls
         check_names(cls.TL_NAME, fields, (*names_of(cls), *self.extra, *PLAIN))
+        check_values(cls.TL_NAME, {n: v for n, v in fields.items() if n not in names_of(cls)})
+        if not isinstance(fields.get("inner"), _INNER) and not callable(fields.get("inner")):
+            raise LocalProtocolError(
+                f"{cls.TL_NAME}: inner: got {fields['inner']!r:.60}, expected {_EXPECTED}"
+            )
         self.fields = dict(fields)
 
     def computed(self, stage: Stage) -> tl.TLObject:
@@ -66,12 +75,14 @@ def inner_of(computed: tl.TLObject, inner: Any, stage: Stage) -> tl.TLObject | b
         check_names(computed.TL_NAME, inner, names_of(type(computed)))
         return bent(computed, inner, stage)
     result: tl.TLObject | bytes = inner(computed) if callable(inner) else inner
+    if not isinstance(result, tl.TLObject | bytes):
+        raise LocalProtocolError(f"{computed.TL_NAME}: got {result!r:.60}, expected {_EXPECTED}")
     return result
 
 
-def one_of(what: str, kind: str, kinds: Mapping[str, Any]) -> Any:
+def one_of(what: str, kind: Any, kinds: Mapping[str, Any]) -> Any:
     """What a kind stands for; LocalProtocolError where there is none of that name."""
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         raise LocalProtocolError(f"{what}: got the kind {kind!r}, expected {' or '.join(kinds)}")
     return kinds[kind]
 

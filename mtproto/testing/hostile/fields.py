@@ -8,13 +8,17 @@ from copy import copy
 from typing import Any, TypeVar
 
 import tl
+from mtproto.crypto.auth_key import AuthKey
 from mtproto.errors import LocalProtocolError
+from mtproto.side import Side
 
 __all__ = [
     "bent",
     "check_callable",
     "check_names",
+    "check_values",
     "checked_seed",
+    "checked_value",
     "given",
     "names_of",
     "settled",
@@ -22,6 +26,14 @@ __all__ = [
 ]
 
 T = TypeVar("T", bound=tl.TLObject)
+
+_BITS = {"salt": 64, "session_id": 64, "msg_id": 64, "seq_no": 32, "length": 32, "count": 32, "code": 32}
+_BYTES = {
+    *("msg_key", "auth_key_id", "payload", "frame", "trailing", "data", "token", "packed_data"),
+    *("answer_hash", "data_hash", "data_padding", "temp_key"),
+}
+_CLASSES = {"auth_key": AuthKey, "direction": Side, "quick_ack": bool, "padding": bytes}
+_MAX_PADDING = 2**24
 
 
 def names_of(cls: type[tl.TLObject]) -> tuple[str, ...]:
@@ -37,6 +49,34 @@ def check_names(what: str, names: Iterable[str], known: Iterable[str]) -> None:
             raise LocalProtocolError(
                 f"{what} has no field {name!r}; it has: {', '.join(known) or 'none'} (None: computed)"
             )
+
+
+def checked_value(what: str, name: str, value: Any) -> Any:
+    """The value of a field of a message or its envelope; LocalProtocolError where it is of a wrong type."""
+    if name in _BITS:
+        half = 2 ** (_BITS[name] - 1)
+        if type(value) is not int or not -half <= value < half:
+            raise _wrong(what, name, value, f"an int of {_BITS[name]} bits")
+    elif name == "padding" and type(value) is int:
+        if not 0 <= value <= _MAX_PADDING:
+            raise _wrong(what, name, value, f"bytes, or how many of them, at most {_MAX_PADDING}")
+    elif name in _BYTES or name in _CLASSES:
+        cls = _CLASSES.get(name, bytes)
+        if not isinstance(value, cls):
+            raise _wrong(what, name, value, f"{cls.__name__}{' or an int' if name == 'padding' else ''}")
+    return value
+
+
+def _wrong(what: str, name: str, value: Any, expected: str) -> LocalProtocolError:
+    got = type(value).__name__ if name == "auth_key" else f"{value!r:.60}"  # a key is not to be seen
+    return LocalProtocolError(f"{what}: {name}: got {got}, expected {expected}")
+
+
+def check_values(what: str, fields: Mapping[str, Any]) -> None:
+    """Raise LocalProtocolError for a value of a wrong type; what functions make shows when they are called."""
+    for name, value in fields.items():
+        if value is not None and not callable(value):
+            checked_value(what, name, value)
 
 
 def check_callable(what: str, value: Any) -> None:

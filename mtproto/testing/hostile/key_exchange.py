@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mtproto.errors import LocalProtocolError
 from mtproto.side import Side
@@ -51,8 +51,9 @@ class KeyExchange(Node):
     exchanges_keys = True
 
     def __init__(self, *, before: str | None = None, form: str | None = None) -> None:
-        if before is not None and before not in _BEFORE:
-            raise LocalProtocolError(f"KeyExchange: got before={before!r}, expected {', '.join(_BEFORE)}")
+        told: Any = before
+        if before is not None and (not isinstance(told, str) or told not in _BEFORE):
+            raise LocalProtocolError(f"KeyExchange: got before={before!r:.60}, expected {', '.join(_BEFORE)}")
         self.before = before
         self.form = form
         if before is not None:

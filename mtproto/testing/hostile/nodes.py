@@ -16,7 +16,7 @@ from mtproto.errors import LocalProtocolError, RemoteProtocolError
 from mtproto.side import Side
 from mtproto.testing.hostile.bodies import Body, Template, body_of, parted, template, text_of
 from mtproto.testing.hostile.failure import ConversationFailed, ScriptWrong
-from mtproto.testing.hostile.fields import check_names, given
+from mtproto.testing.hostile.fields import check_names, check_values, checked_value, given
 from mtproto.testing.hostile.happenings import Closed, Elapsed, Happening
 from mtproto.testing.hostile.sealing import ENVELOPE, PLAIN
 
@@ -135,12 +135,12 @@ def listen(stage: Stage, until: float) -> Generator[float, Happening, Happening]
     return (yield until)
 
 
-def seconds(value: Any, what: str) -> float:
+def seconds(value: Any, what: str, *, most: int = MAX_SECONDS) -> float:
     """The number; LocalProtocolError where it is none that one can wait."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not isfinite(value) or not 0 <= value <= MAX_SECONDS:
+    if not is_number or not isfinite(value) or not 0 <= value <= most:
         raise LocalProtocolError(
-            f"{what}: got {value!r:.40} seconds, expected a number from 0 to {MAX_SECONDS}: a script has to end"
+            f"{what}: got {value!r:.40} seconds, expected a number from 0 to {most}: a script has to end"
         )
     return float(value)
 
@@ -161,6 +161,7 @@ class Send(Node):
     def __init__(self, body: Body, **fields: Any) -> None:
         own, self.fields = parted(body, fields, ENVELOPE)
         check_names("an encrypted message", self.fields, ENVELOPE)
+        check_values("an encrypted message", self.fields)
         self.body = template(own)
         self.side = self.body.side if isinstance(self.body, Template) else None
 
@@ -185,6 +186,7 @@ class Plain(Node):
 
     def __init__(self, body: Body, **fields: Any) -> None:
         check_names("a plain message", fields, PLAIN)
+        check_values("a plain message", fields)
         self.body = template(body)
         self.fields = fields
 
@@ -204,7 +206,7 @@ class Code(Node):
     side = Side.SERVER
 
     def __init__(self, code: int) -> None:
-        self.code = code
+        self.code: int = checked_value("Code", "code", code)
 
     def play(self, stage: Stage) -> Listening:
         stage.send_code(self.code)
@@ -222,10 +224,12 @@ class Raw(Node):
     """
 
     def __init__(self, data: bytes | Callable[[Stage], bytes]) -> None:
-        self.data = data if callable(data) else bytes(data)
+        if not callable(data):
+            checked_value("Raw", "data", data)
+        self.data = data
 
     def play(self, stage: Stage) -> Listening:
-        data = self.data(stage) if callable(self.data) else self.data
+        data: bytes = checked_value("Raw", "data", self.data(stage) if callable(self.data) else self.data)
         stage.note(f"→ {len(data)} raw bytes")
         stage.send_bytes(data)
         yield from ()

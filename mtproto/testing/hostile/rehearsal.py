@@ -26,7 +26,7 @@ from mtproto.testing.hostile.conversation import Conversation
 from mtproto.testing.hostile.failure import NeverEnds
 from mtproto.testing.hostile.fields import checked_seed
 from mtproto.testing.hostile.honest import answering
-from mtproto.testing.hostile.nodes import MAX_SECONDS
+from mtproto.testing.hostile.nodes import MAX_SECONDS, seconds
 from mtproto.testing.hostile.play import PATIENCE, QUIET, Play
 from mtproto.testing.timeline import START, Timeline
 
@@ -39,6 +39,7 @@ _NOT_BOUND = bytes(service.RpcError(error_code=401, error_message="AUTH_KEY_PERM
 _SALT = 1234567
 _LONGEST = 2.0 * MAX_SECONDS
 _MAX_ROUNDS = 100_000
+_MAX_START = 2**31
 
 
 class Sansio(Protocol):
@@ -176,8 +177,11 @@ def rehearse(
         raise LocalProtocolError(f"got {conversation!r:.60}, expected a Conversation")
     if key is None and not conversation.needs_ready_key:
         raise LocalProtocolError(f"{conversation.name!r} has a key exchange: that takes an RSA key")
+    secret: Any = key
+    if secret is not None and not isinstance(secret, PrivateKey):
+        raise LocalProtocolError(f"got {type(key).__name__} for a key, expected a PrivateKey")
     checked_seed(seed)
-    clock = Timeline(start)
+    clock = Timeline(seconds(start, "start", most=_MAX_START))
     auth_key = AuthKey(Random(f"{seed}/key").randbytes(256)) if conversation.needs_ready_key else None
     private = key or _unused_key()
     examines_client = conversation.examines is Side.CLIENT

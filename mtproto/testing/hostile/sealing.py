@@ -14,7 +14,7 @@ from mtproto.crypto.randomness import draw
 from mtproto.envelope import MIN_PADDING, PLAIN_AUTH_KEY_ID, Cipher, Envelope
 from mtproto.errors import LocalProtocolError
 from mtproto.message import is_content_related
-from mtproto.testing.hostile.fields import settled
+from mtproto.testing.hostile.fields import checked_value, settled
 
 if TYPE_CHECKING:
     from mtproto.testing.hostile.stage import Stage
@@ -33,11 +33,15 @@ ENVELOPE = (
 
 def plain(stage: Stage, body: bytes, fields: Mapping[str, Any]) -> bytes:
     """A message that is not encrypted."""
-    body += settled(fields.get("trailing"), b"", stage)
-    length = settled(fields.get("length"), len(body), stage)
-    msg_id = settled(fields.get("msg_id"), stage.plain_id(), stage)
-    key_id = settled(fields.get("auth_key_id"), PLAIN_AUTH_KEY_ID, stage)
-    payload: bytes = settled(fields.get("payload"), key_id + pack("<qi", msg_id, length) + body, stage)
+
+    def value(name: str, computed: Any) -> Any:
+        return checked_value("a plain message", name, settled(fields.get(name), computed, stage))
+
+    body += value("trailing", b"")
+    length = value("length", len(body))
+    msg_id = value("msg_id", stage.plain_id())
+    key_id = value("auth_key_id", PLAIN_AUTH_KEY_ID)
+    payload: bytes = value("payload", key_id + pack("<qi", msg_id, length) + body)
     return payload
 
 
@@ -50,7 +54,7 @@ def sealed(
     """
 
     def value(name: str, computed: Any) -> Any:
-        return settled(fields.get(name), computed, stage)
+        return checked_value("an encrypted message", name, settled(fields.get(name), computed, stage))
 
     direction = value("direction", stage.side)
     cipher = Cipher(value("auth_key", stage.known_key()), direction)

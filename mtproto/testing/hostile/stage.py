@@ -22,7 +22,7 @@ from mtproto.side import Side
 from mtproto.testing.hostile.bending import Bending
 from mtproto.testing.hostile.exchange import ClientExchange, ServerExchange
 from mtproto.testing.hostile.failure import NeverEnds, Transcript
-from mtproto.testing.hostile.fields import settled
+from mtproto.testing.hostile.fields import checked_value, settled
 from mtproto.testing.hostile.happenings import (
     CodeHeard,
     Happening,
@@ -228,7 +228,8 @@ class Stage:
         frame = fields.get("frame")
 
         def change(honest: bytes) -> bytes:
-            return bytes(settled(frame, honest, self))
+            changed: bytes = checked_value("a message", "frame", settled(frame, honest, self))
+            return changed
 
         quick_ack = bool(fields.get("quick_ack"))
         bending = Bending(self.wire)

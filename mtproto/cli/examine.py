@@ -86,6 +86,8 @@ async def _examined(arguments: argparse.Namespace) -> hostile.Results:
         jobs=arguments.jobs,
         tell=_tell,
     )
+    if isinstance(results[0].failure, hostile.NobodyCame):
+        raise CommandError(str(results[0].failure))
     if isinstance(results[0].failure, OSError):
         reason = results[0].failure.strerror or results[0].failure
         raise CommandError(f"no connection to {address_text(host, port)}: {reason}")

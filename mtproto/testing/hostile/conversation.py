@@ -103,6 +103,12 @@ def _lines(nodes: Iterable[Node], before: str) -> Iterator[str]:
     for index, node in enumerate(nodes, 1):
         number = f"{before}{index}"
         yield f"{number:<6}{node}"
-        for letter, inner in zip("abcdefghijklmnopqrstuvwxyz", node.inner(), strict=False):
-            choice = f"{number}{letter}." if len(node.inner()) > 1 else f"{number}."
+        for place, inner in enumerate(node.inner()):
+            choice = f"{number}{_letters(place)}." if len(node.inner()) > 1 else f"{number}."
             yield from _lines(inner, choice)
+
+
+def _letters(place: int) -> str:
+    """a to z, aa, ab and so on."""
+    more, last = divmod(place, 26)
+    return (_letters(more - 1) if more else "") + "abcdefghijklmnopqrstuvwxyz"[last]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mtproto.crypto.rsa import PrivateKey, PublicKey
@@ -217,7 +217,8 @@ async def examine_server(
     """Play all `conversations` with a server, whose RSA key is `key`; their seeds begin with `seed`.
 
     `request` is the boxed bytes of a request that it answers, whatever the answer; `limit`, `jobs` and `tell` are
-    as for `examine_client`, the rest as for `call`.
+    as for `examine_client`, the rest as for `call`.  Where it says nothing in the first conversation, there are no
+    others.
     """
     _check(conversations, Side.SERVER)
     checked_seed(seed)
@@ -240,6 +241,9 @@ async def examine_server(
                     clock=clock,
                 )
         except (ConversationFailed, OSError) as error:
+            if number == 0 and isinstance(error, ConversationFailed) and not error.has_heard:
+                silent = f"{conversation.name}: {host}:{port} took the connection, and said nothing"
+                return Result(conversation, NobodyCame(silent))
             if isinstance(error, TimeoutError) and not error.args:  # ours, not the system's
                 late = f"{conversation.name}: the conversation did not end within {limit:g} s"
                 return Result(conversation, AssertionError(late))
@@ -282,7 +286,9 @@ async def _each(
     return Results(results[number] for number in range(count))
 
 
-def _check(conversations: Iterable[object], examined: Side) -> None:
+def _check(conversations: Sequence[object], examined: Side) -> None:
+    if not conversations:
+        raise LocalProtocolError("there are no conversations to examine with")
     for conversation in conversations:
         if not isinstance(conversation, Conversation) or conversation.examines is not examined:
             raise LocalProtocolError(

@@ -73,6 +73,11 @@ class ConversationFailed(AssertionError):
         self.seed = seed
         super().__init__("\n".join(self.lines()))
 
+    @property
+    def has_heard(self) -> bool:
+        """Whether the peer has done anything at all."""
+        return any("←" in line for line in self.transcript)
+
     def lines(self) -> Iterable[str]:
         """The text, line by line."""
         yield f"{self.name or 'the conversation'} fails{f' [{self.check}]' if self.check else ''}, seed={self.seed}"

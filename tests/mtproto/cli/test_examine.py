@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -91,6 +92,16 @@ except Exception as error:
     sys.exit(f"it fails: {type(error).__name__}")
 """
 COMMAND = ["--", sys.executable, "-c", CLIENT, "{host}", "{port}", "{key}"]
+
+
+def test_a_server_that_says_nothing_is_one_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "key.pem"
+    path.write_text(TEST_KEY.public.to_pem())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        assert main(["examine", "server", address, "--key", str(path), "--patience", "0.05"]) == 2
+    told = f"mtproto examine: sanity, first: {address} took the connection, and said nothing\n"
+    assert capsys.readouterr().err == told
 
 
 def test_our_client_passes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -197,6 +197,13 @@ a bad g [H7]
     )
 
 
+def test_a_specification_has_all_alternatives() -> None:
+    choices = [Expect("ping", ping_id=number) for number in range(30)]
+    lines = str(Conversation([AnyOf(*choices)], examines=Side.CLIENT)).splitlines()
+    assert [line.split()[0] for line in lines[-6:]] == ["1y.1", "1z.1", "1aa.1", "1ab.1", "1ac.1", "1ad.1"]
+    assert len(lines) == 32
+
+
 def test_a_failure_says_all() -> None:
     choices = AnyOf([ExpectClose()], [Expect("msgs_ack", within=4)])
     error = failure(Expect("request"), choices, seed=5)

@@ -308,6 +308,29 @@ def test_a_server_that_is_not_there() -> None:
     run(scenario)
 
 
+def test_a_server_that_says_nothing_is_one_failure() -> None:
+    async def scenario() -> None:
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            (result,) = await hostile.examine_server("127.0.0.1", port, TEST_KEY.public, patience=0.05)
+        assert isinstance(result.failure, hostile.NobodyCame)
+        told = f"sanity, first: 127.0.0.1:{port} took the connection, and said nothing"
+        assert str(result.failure) == told
+
+    run(scenario)
+
+
+def test_no_conversations_are_no_examination() -> None:
+    with pytest.raises(LocalProtocolError, match="there are no conversations to examine with"):
+        asyncio.run(hostile.examine_client(our_client, conversations=[]))
+    with pytest.raises(LocalProtocolError, match="there are no conversations to examine with"):
+        asyncio.run(hostile.examine_server("127.0.0.1", 1, TEST_KEY.public, conversations=[]))
+
+
 def test_temporary_keys_and_reconnections_do_not_disturb() -> None:
     """A client that comes back gets another conversation; the first one counts."""
 

@@ -182,6 +182,8 @@ class Ledger:
         containers = {(said.session, said.container) for said in messages if said.container is not None}
         repeated = containers & self._opened
         self._opened |= containers
+        # Whoever has opened it before does not look at what is in it, whatever became of that then.
+        self.history += [Doubted(said) for said in messages if (said.session, said.container) in repeated]
         for said in messages:
             key = said.session, said.msg_id
             arrived = self._arrived[said.side.peer]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from statistics import median
 from typing import Any
@@ -122,6 +123,16 @@ def test_work_that_fails_fails_the_connection() -> None:
 # The event loop
 
 
+@pytest.fixture
+def without_old_objects() -> Iterator[None]:
+    """The collector has nothing to do with what other tests have left: to look through that takes long."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("without_old_objects")
 def test_the_loop_itself_computes_little_and_threads_do_the_rest() -> None:
     """By the processor time of the loop's own thread, which other programs on the machine don't change."""
 

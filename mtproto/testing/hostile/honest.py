@@ -23,6 +23,7 @@ def answering(clock: Callable[[], float]) -> Callable[[bytes], bytes]:
     handlers = default_handlers(phone_code_hash="0" * 18, clock=clock, rng=lambda n: bytes(n))
 
     def answer(request: bytes) -> bytes:
+        """The boxed bytes of the answer to this one."""
         try:
             _, inside, _ = unwrap(request, api.SCHEMA.find)
             handler = handlers.get(api.SCHEMA.find(constructor_id(inside)))  # type: ignore[arg-type]

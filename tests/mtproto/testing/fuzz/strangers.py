@@ -101,8 +101,11 @@ def once(data):
     os._exit(3)
 """
 TEST = """
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
+from hypothesis.database import DirectoryBasedExampleDatabase
 
+# Said outright: where CI is set, Hypothesis has none.
+@settings(database=DirectoryBasedExampleDatabase(".hypothesis/examples"))
 @given(st.integers(0, 255))
 def test_numbers(n):
     if n > 9:

@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mtproto.cli.wording import CommandError, address_text, one_line
 from mtproto.crypto.rsa import PublicKey
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from mtproto.testing import hostile
 
 __all__ = ["run"]
+
+_SETTINGS = ("transport", "obfuscated", "patience", "quiet", "limit", "seed", "jobs")
+"""What either examination takes, by the names of the options."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,20 +55,15 @@ async def _until_told(examination: Coroutine[object, object, hostile.Results]) -
 async def _examined(arguments: argparse.Namespace) -> hostile.Results:
     from mtproto.testing import hostile  # no other command needs the conversations, of which there are many
 
+    settings: dict[str, Any] = {name: getattr(arguments, name) for name in _SETTINGS}
     if arguments.examined == "client":
         conversations = _chosen(arguments.only, hostile.CLIENT_CONVERSATIONS)
         program = hostile.Program(arguments.program, reads_environment=arguments.environment)
         results = await hostile.examine_client(
             program,
             conversations=conversations,
-            transport=arguments.transport,
-            obfuscated=arguments.obfuscated,
-            patience=arguments.patience,
-            quiet=arguments.quiet,
-            limit=arguments.limit,
-            seed=arguments.seed,
-            jobs=arguments.jobs,
             tell=_tell,
+            **settings,
         )
         if isinstance(results[0].failure, hostile.NobodyCame):
             raise _nobody(results[0])
@@ -77,14 +75,8 @@ async def _examined(arguments: argparse.Namespace) -> hostile.Results:
         port,
         _key(arguments.key),
         conversations=conversations,
-        transport=arguments.transport,
-        obfuscated=arguments.obfuscated,
-        patience=arguments.patience,
-        quiet=arguments.quiet,
-        limit=arguments.limit,
-        seed=arguments.seed,
-        jobs=arguments.jobs,
         tell=_tell,
+        **settings,
     )
     if isinstance(results[0].failure, hostile.NobodyCame):
         raise CommandError(str(results[0].failure))

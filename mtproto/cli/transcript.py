@@ -26,6 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Draw the transcript; 1 where something in it is wrong."""
     if arguments.html_bytes is not None and arguments.html is None:
         arguments.fail("--html-bytes goes with --html: nothing else leaves bytes out")
+    _keep_apart(arguments)
     schemas = _schemas(arguments.schema)
     transcript = _transcript(arguments, schemas)
     if arguments.json:
@@ -42,6 +43,16 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         load_ladder().draw(transcript, Schemas(schemas), with_bytes=arguments.bytes)
     return 1 if any(entry.record.findings for entry in transcript.entries) else 0
+
+
+def _keep_apart(arguments: argparse.Namespace) -> None:
+    """A drawing that would take the place of what is read is refused."""
+    drawing: Path | None = arguments.html or arguments.svg
+    if drawing is None or not drawing.exists():
+        return
+    inputs = [Path(name) for name in (arguments.file, arguments.keys, arguments.schema) if name is not None]
+    if any(read.exists() and drawing.samefile(read) for read in inputs):
+        raise CommandError(f"{drawing} is what is read: the drawing has to go to another file")
 
 
 def load_ladder() -> ModuleType:

@@ -193,3 +193,17 @@ def test_a_key_log_in_the_transcript_itself_is_refused(tmp_path: Path) -> None:
     assert status == 2
     assert "--transcript and --key-log are one file" in err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", ["--html", "--svg"])
+def test_a_drawing_does_not_take_the_place_of_what_is_read(option: str, tmp_path: Path) -> None:
+    talk, keys = tmp_path / "talk.jsonl", tmp_path / "talk.keys"
+    talk.write_bytes(Path(EXAMPLE).read_bytes())
+    keys.write_text("")
+    (tmp_path / "link").symlink_to(talk)
+    for place in ("talk.jsonl", "talk.keys", "link"):
+        status, out, err = run("transcript", str(talk), "--keys", str(keys), option, str(tmp_path / place))
+        assert (status, out) == (2, "")
+        assert f"{tmp_path / place} is what is read: the drawing has to go to another file" in err
+    assert talk.read_bytes() == Path(EXAMPLE).read_bytes()
+    assert keys.read_text() == ""

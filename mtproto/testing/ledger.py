@@ -95,8 +95,7 @@ class Ledger:
         self._counts: dict[tuple[object, ...], int] = defaultdict(int)
         self._arrived: dict[Side, dict[tuple[SessionId, int], Said]] = {side: {} for side in Side}
         self._acks: dict[Side, dict[tuple[SessionId, int], Said]] = {side: {} for side in Side}
-        self._ignored: dict[Side, set[tuple[SessionId, int]]] = {side: set() for side in Side}
-        self._opened: set[tuple[SessionId, int]] = set()
+        self._opened: dict[Side, set[tuple[SessionId, int]]] = {side: set() for side in Side}
         self._settled: dict[Side, set[tuple[SessionId, int]]] = {side: set() for side in Side}
 
     # Opening
@@ -179,19 +178,21 @@ class Ledger:
         """
         messages, now = tuple(messages), self.state.clock()
         self.history += [Arrived(now, said) for said in messages]
-        containers = {(said.session, said.container) for said in messages if said.container is not None}
-        repeated = containers & self._opened
-        self._opened |= containers
+        containers = {(m.side.peer, (m.session, m.container)) for m in messages if m.container is not None}
+        repeated = {container for side, container in containers if container in self._opened[side]}
+        for side, container in containers:
+            self._opened[side].add(container)
         # Whoever has opened it before does not look at what is in it, whatever became of that then.
         self.history += [Doubted(said) for said in messages if (said.session, said.container) in repeated]
         for said in messages:
-            key = said.session, said.msg_id
-            arrived = self._arrived[said.side.peer]
-            if said.seq_no & 1 and ((said.session, said.container) not in repeated or key in arrived):
+            is_odd, key = bool(said.seq_no & 1), (said.session, said.msg_id)
+            seen = (self._arrived if is_odd else self._acks)[said.side.peer]
+            is_unread = (said.session, said.container) in repeated and key not in seen
+            if is_unread or not (is_odd or constructor_id(said.body) == _ACKS):
+                continue
+            seen[key] = said
+            if is_odd:
                 self._settled[said.side.peer].discard(key)
-                arrived[key] = said
-            elif constructor_id(said.body) == _ACKS:
-                self._acks[said.side.peer][key] = said
 
     def doubted(self, messages: Iterable[Said]) -> None:
         """It is not known whether the other side has looked at these."""
@@ -201,24 +202,19 @@ class Ledger:
                 seen[said.side.peer].pop((said.session, said.msg_id), None)
 
     def dropped(self, side: Side, event: MessageDropped) -> None:
-        """A side says that it has not taken a message, which may be a container: it owes nothing for it.
-
-        What it has ignored in a container stays so where the container comes again, which is not looked into.
-        """
-        is_again = event.check in _RECEIVED_BEFORE and event.reason == "received before"
-        ignored = self._ignored[side]
-        if not is_again:
-            self.history.append(Ignored(side, event.msg_id))
+        """A side says that it has not taken a message, which may be a container: it owes nothing for it."""
+        if event.check in _RECEIVED_BEFORE and event.reason == "received before":
+            return
+        self.history.append(Ignored(side, event.msg_id))
         for seen in (self._arrived[side], self._acks[side]):
             for key in [k for k, said in seen.items() if event.msg_id in (said.msg_id, said.container)]:
-                if not is_again or (key in ignored and key[1] != event.msg_id):
-                    ignored.add(key)
-                    del seen[key]
+                del seen[key]
 
     def forget(self, side: Side) -> None:
         """This side has lost its memory, and owes nothing."""
-        for seen in (self._arrived, self._acks, self._ignored):
-            seen[side].clear()
+        self._arrived[side].clear()
+        self._acks[side].clear()
+        self._opened[side].clear()
 
     def acknowledged(self, side: Side, session: SessionId) -> set[int]:
         """What `side` was told in this session that the other one has received."""
